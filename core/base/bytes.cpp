@@ -1,0 +1,149 @@
+#include "core/base/bytes.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+namespace harrow {
+
+Block* Block::create(std::uint32_t capacity) {
+  void* const memory = std::malloc(sizeof(Block) + capacity);
+  CHECK_SAYING(memory != nullptr, "out of memory");
+  return new (memory) Block(capacity);
+}
+
+void Block::destroy(Block* block) { std::free(block); }
+
+Bytes Bytes::copy_of(std::span<const std::uint8_t> bytes) {
+  if (bytes.empty()) return {};
+  CHECK(bytes.size() <= UINT32_MAX);
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  Block* const block = Block::create(size);
+  std::memcpy(block->data(), bytes.data(), size);
+  return Bytes(Slice::adopt(block, 0, size));
+}
+
+Bytes Bytes::copy_of(std::string_view text) {
+  return copy_of(std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size()));
+}
+
+Bytes Bytes::zeros(std::uint64_t size) {
+  if (size == 0) return {};
+  CHECK(size <= UINT32_MAX);
+  Block* const block = Block::create(static_cast<std::uint32_t>(size));
+  std::memset(block->data(), 0, size);
+  return Bytes(Slice::adopt(block, 0, static_cast<std::uint32_t>(size)));
+}
+
+Bytes Bytes::sub(std::uint64_t from, std::uint64_t size) const {
+  CHECK(from <= size_ && size <= size_ - from);
+  Bytes result;
+  for (const Slice& slice : slices_) {
+    if (size == 0) break;
+    if (from >= slice.size()) {
+      from -= slice.size();
+      continue;
+    }
+    const std::uint64_t take = std::min<std::uint64_t>(slice.size() - from, size);
+    result.append(slice.sub(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(take)));
+    from = 0;
+    size -= take;
+  }
+  return result;
+}
+
+void Bytes::copy_to(std::uint64_t from, std::span<std::uint8_t> out) const {
+  CHECK(from <= size_ && out.size() <= size_ - from);
+  std::uint8_t* to = out.data();
+  std::uint64_t left = out.size();
+  for (const Slice& slice : slices_) {
+    if (left == 0) break;
+    if (from >= slice.size()) {
+      from -= slice.size();
+      continue;
+    }
+    const std::uint64_t take = std::min<std::uint64_t>(slice.size() - from, left);
+    std::memcpy(to, slice.data() + from, take);
+    to += take;
+    left -= take;
+    from = 0;
+  }
+}
+
+Bytes Bytes::flat() const {
+  if (contiguous()) return *this;
+  CHECK(size_ <= UINT32_MAX);
+  Block* const block = Block::create(static_cast<std::uint32_t>(size_));
+  copy_to(0, std::span(block->data(), size_));
+  return Bytes(Slice::adopt(block, 0, static_cast<std::uint32_t>(size_)));
+}
+
+std::uint8_t Bytes::at(std::uint64_t index) const {
+  std::uint8_t byte = 0;
+  copy_to(index, std::span(&byte, 1));
+  return byte;
+}
+
+std::string Bytes::to_string() const {
+  std::string text(size_, '\0');
+  copy_to(0, std::span(reinterpret_cast<std::uint8_t*>(text.data()), text.size()));
+  return text;
+}
+
+std::string Bytes::to_hex() const {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(size_ * 2);
+  for (const Slice& slice : slices_)
+    for (const std::uint8_t byte : slice.span()) {
+      text.push_back(digits[byte >> 4]);
+      text.push_back(digits[byte & 15]);
+    }
+  return text;
+}
+
+bool operator==(const Bytes& a, const Bytes& b) {
+  if (a.size_ != b.size_) return false;
+  std::size_t i = 0, j = 0;
+  std::uint32_t at_a = 0, at_b = 0;
+  for (std::uint64_t left = a.size_; left > 0;) {
+    const Slice& x = a.slices_[i];
+    const Slice& y = b.slices_[j];
+    const std::uint32_t step = std::min(x.size() - at_a, y.size() - at_b);
+    const std::uint8_t* const p = x.data() + at_a;
+    const std::uint8_t* const q = y.data() + at_b;
+    if (p != q && std::memcmp(p, q, step) != 0) return false;
+    left -= step;
+    if ((at_a += step) == x.size()) { ++i; at_a = 0; }
+    if ((at_b += step) == y.size()) { ++j; at_b = 0; }
+  }
+  return true;
+}
+
+Bytes bytes_from_hex(std::string_view hex) {
+  std::string raw;
+  int high = -1;
+  for (const char c : hex) {
+    if (c == ' ' || c == '\n') continue;
+    const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    CHECK_SAYING(digit >= 0, "not a hexadecimal digit");
+    if (high < 0) high = digit;
+    else { raw.push_back(static_cast<char>(high * 16 + digit)); high = -1; }
+  }
+  CHECK_SAYING(high < 0, "an odd number of hexadecimal digits");
+  return Bytes::copy_of(raw);
+}
+
+std::uint64_t hash_of(const Bytes& bytes) {
+  if (bytes.contiguous()) return XXH3_64bits(bytes.span().data(), bytes.size());
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  for (const Slice& slice : bytes.slices()) XXH3_64bits_update(&state, slice.data(), slice.size());
+  return XXH3_64bits_digest(&state);
+}
+
+}  // namespace harrow

@@ -1,0 +1,6 @@
+// 128-bit integers, for products of two 64-bit ones.
+#pragma once
+
+namespace harrow {
+__extension__ using u128 = unsigned __int128;
+}

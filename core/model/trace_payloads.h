@@ -1,0 +1,157 @@
+// What an event shows to a listener beyond its 32-byte header. Payloads live for the call only; they are pointers into
+// the emitter's own data and are never hashed. See core/base/trace_kinds.def for which kind carries which.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/base/bytes.h"
+#include "core/base/result.h"
+#include "core/model/ids.h"
+
+namespace harrow {
+
+/// appended: one batch in a log, as leader or follower. `batch` holds the bytes as stored.
+struct AppendNote {
+  std::string_view topic;
+  std::int32_t partition;
+  Uuid topic_id;
+  const Bytes* batch;
+  LeaderEpoch leader_epoch;
+  bool as_leader;
+  bool is_control;
+};
+/// segment_deleted
+struct SegmentNote {
+  std::string_view topic;
+  std::int32_t partition;
+  Offset base_offset, end_offset;
+  WallMs largest_timestamp;
+  std::uint64_t size_bytes;
+  std::uint64_t log_size_bytes;  // before the deletion
+  Offset high_watermark;
+  WallMs now;
+  std::int64_t retention_ms, retention_bytes;
+};
+/// log_loaded: what recovery found.
+struct LogNote {
+  std::string_view topic;
+  std::int32_t partition;
+  bool clean_shutdown;
+  Offset recovery_point;
+};
+/// isr_proposed, isr_committed
+struct IsrNote {
+  std::string_view topic;
+  std::int32_t partition;
+  LeaderEpoch leader_epoch;
+  std::span<const NodeId> isr;
+  std::span<const NodeId> maximal_isr;
+  std::int32_t min_isr;
+};
+/// produce_answered
+struct ProduceNote {
+  std::string_view topic;
+  std::int32_t partition;
+  std::int16_t acks;
+  Offset base_offset, last_offset;
+  LeaderEpoch leader_epoch;
+  ProducerId producer_id;
+  Code code;
+};
+/// fetch_answered: one partition of a fetch answer. `replica` is no_node for a consumer.
+struct FetchNote {
+  std::string_view topic;
+  std::int32_t partition;
+  NodeId replica;
+  Offset fetch_offset, high_watermark, log_start, log_end;
+  LeaderEpoch leader_epoch;
+  const Bytes* records;
+  bool read_committed;
+};
+/// offsets_listed
+struct ListOffsetsNote {
+  std::string_view topic;
+  std::int32_t partition;
+  std::int64_t timestamp;
+  std::int8_t isolation;
+  NodeId replica;
+};
+/// snapshot_written, snapshot_loaded
+struct SnapshotNote {
+  std::uint64_t image_hash;
+  Offset log_start;
+};
+/// image_published: `image` is a const controller::Image*.
+struct ImageNote {
+  const void* image;
+  bool is_controller;
+  bool committed;
+};
+/// leader_elected
+struct ElectionNote {
+  Uuid topic_id;
+  std::int32_t partition;
+  bool unclean;
+  bool from_elr;
+};
+/// offset_committed, offset_fetched, offset_expired, commit_refused, commit_acked
+struct CommitNote {
+  std::string_view group;
+  std::string_view member;
+  std::string_view topic;
+  std::int32_t partition;
+  std::int32_t generation;
+  Offset offset;
+  WallMs commit_time;
+  WallMs now;
+  Code code;
+};
+/// coordinator_loaded: `state` is a const group::Shard*.
+struct CoordinatorNote {
+  const void* state;
+  std::int32_t buffers;
+};
+/// assignment_made, partitions_assigned, partitions_revoked
+struct AssignmentNote {
+  std::string_view group;
+  std::string_view member;
+  std::span<const TopicPartition> partitions;
+};
+/// send_invoked, send_acked, send_failed
+struct SendNote {
+  std::string_view producer;
+  std::string_view topic;
+  std::int32_t partition;
+  std::int16_t acks;
+  bool idempotent;
+  std::int64_t sequence;  // of the application's sends on this producer
+  std::uint64_t value_hash;
+  Code code;
+  Offset offset;
+};
+/// record_consumed
+struct ConsumeNote {
+  std::string_view group;
+  std::string_view member;
+  std::string_view topic;
+  std::int32_t partition;
+  Offset offset;
+  std::uint64_t value_hash;
+  WallMs timestamp;
+};
+/// request_handled, response_sent
+struct RequestNote {
+  std::int16_t api;
+  std::int16_t version;
+  std::int32_t correlation;
+  const Bytes* frame;
+};
+/// fault_began, fault_ended
+struct FaultNote {
+  std::string_view kind;
+  std::string_view target;
+};
+
+}  // namespace harrow
