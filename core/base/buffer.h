@@ -94,7 +94,7 @@ class Reader {
   bool failed() const { return failed_; }
   std::uint64_t left() const { return failed_ ? 0 : left_; }
   std::uint64_t position() const { return rope_->size() - left_; }
-  void fail() { failed_ = true; left_ = 0; }
+  void fail() { failed_ = true; left_ = 0; here_left_ = 0; }
 
   std::uint8_t u8() { return fixed<std::uint8_t>(); }
   std::int8_t i8() { return fixed<std::int8_t>(); }
