@@ -26,12 +26,13 @@ class Timers {
   virtual void remove(Timer& timer) = 0;
 };
 
+/// A host may derive from it to have its own action at a time; core/ only ever posts a Ready.
 class Timer {
  public:
   Timer() = default;
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
-  ~Timer() { disarm(); }
+  virtual ~Timer() { disarm(); }
   bool armed() const { return owner != nullptr; }
   void disarm() {
     if (owner != nullptr) {
@@ -39,11 +40,8 @@ class Timer {
       owner = nullptr;
     }
   }
-  /// Called by the owner when the time has come, after it forgot the timer.
-  void fire() {
-    owner = nullptr;
-    wake->post();
-  }
+  /// Called by the owner when the time has come, after it forgot the timer (owner is null then).
+  virtual void fire() { wake->post(); }
 
   MonoNs at{};
   Ready* wake = nullptr;
