@@ -51,14 +51,14 @@ struct BrokerImage {
   std::vector<Uuid> log_dirs;
   bool fenced = true;
   bool in_controlled_shutdown = false;
-  /// Offset of the registration record: a broker that has applied it may be unfenced. Not part of the content.
-  Offset registered_at = no_offset;
 
+  /// A broker that has applied its own registration record may be unfenced: the epoch is that record's offset.
+  Offset registered_at() const { return Offset(epoch.value()); }
   /// May lead and may be in an ISR.
   bool active() const { return !fenced && !in_controlled_shutdown; }
   /// The endpoint of this listener, or nullptr.
   const Endpoint* endpoint(std::string_view listener) const;
-  friend bool operator==(const BrokerImage& a, const BrokerImage& b);
+  friend bool operator==(const BrokerImage&, const BrokerImage&) = default;
 };
 
 /// A controller's registration (its listeners and the features that it supports).
@@ -168,7 +168,7 @@ class Image {
   const PartitionImage* partition(const TopicIdPartition& id) const { return partition(id.topic_id, id.partition); }
   /// The set keys of a resource; empty when none is set.
   const ConfigMap& config(ConfigResourceType type, std::string_view name) const;
-  /// A topic's own value, else the cluster's default, else nullptr (the table's default counts then).
+  /// A topic's own value, else the cluster's default under the same key, else nullptr (the table's default counts then).
   const std::string* topic_config(std::string_view topic, std::string_view key) const;
   /// 0 when the feature is not finalised.
   std::int16_t feature_level(std::string_view name) const;
@@ -194,10 +194,18 @@ class Image {
   std::string print() const;
 
  private:
-  struct Replay;  // one record on its way in
-  friend struct Replay;
+  friend Result<Image> image_of(const std::vector<wire::MetadataRecord>& records, Offset last_offset);
+  class Replay;  // one record on its way in
 
-  void put_topic_back(Before<Uuid, TopicImage> before);
+  // The only ways to change content; each keeps the hash true. An empty value erases.
+  void set_broker(NodeId id, std::optional<BrokerImage> value);
+  void set_controller(NodeId id, std::optional<ControllerImage> value);
+  void set_topic(const Uuid& id, std::optional<TopicImage> value);
+  void resize_topic(TopicImage& topic, std::size_t partitions);
+  void set_partition(TopicImage& topic, std::int32_t index, PartitionImage value);
+  void set_config(const ConfigResource& resource, ConfigMap value);
+  void set_feature(const std::string& name, std::optional<std::int16_t> level);
+  void set_producer_ids(ProducerIdBlocks value);
 
   std::map<NodeId, BrokerImage> brokers_;
   std::map<NodeId, ControllerImage> controllers_;
@@ -217,6 +225,9 @@ Delta difference(const Image& from, const Image& to);
 std::vector<wire::MetadataRecord> snapshot_of(const Image& image);
 /// The image that these records make; its offset is `last_offset` (the snapshot's end offset - 1).
 Result<Image> image_of(const std::vector<wire::MetadataRecord>& records, Offset last_offset);
+
+/// The partition after this record.
+PartitionImage merged(const PartitionImage& before, const wire::PartitionChangeRecord& change);
 
 NodeIds nodes_of(const std::vector<std::int32_t>& ids);
 std::vector<std::int32_t> numbers_of(const NodeIds& nodes);
