@@ -102,8 +102,9 @@ struct Ready {
   std::vector<Entry> append;
   /// Who granted the vote, for the leader change record among `append`.
   std::vector<ReplicaKey> granting_voters;
-  /// Write this piece of a snapshot; after the last one sync, rename, replace the log, call snapshot_loaded().
-  std::optional<SnapshotChunk> snapshot_chunk;
+  /// Write these pieces of a snapshot; after the last one sync, rename, replace the log, call snapshot_loaded(). Until
+  /// that (or snapshot_refused()) the core neither fetches nor stands for election.
+  std::vector<SnapshotChunk> snapshot_chunks;
   /// Send; answers to Fetch and FetchSnapshot are read from the log now, after the appends above. What a follower
   /// tells with its next Fetch is held back by the core itself until it is flushed.
   std::vector<Envelope> messages;
@@ -114,7 +115,7 @@ struct Ready {
   std::vector<Fact> facts;
 
   bool empty() const {
-    return !hard_state && !truncate_to && append.empty() && !snapshot_chunk && messages.empty() && roles.empty() &&
+    return !hard_state && !truncate_to && append.empty() && snapshot_chunks.empty() && messages.empty() && roles.empty() &&
            !high_watermark && facts.empty();
   }
 };
@@ -124,7 +125,6 @@ struct ReplicaProgress {
   ReplicaKey key;
   bool is_voter = false;
   Offset end = no_offset;  // flushed at the replica; no_offset until its first valid fetch in this epoch
-  Offset fetched_to = no_offset;
   MonoNs last_fetch;
   MonoNs last_caught_up;
   bool fetched_in_period = false;    // since the check-quorum timer was set
@@ -237,18 +237,21 @@ class Raft {
   void on(const Envelope& envelope, const FetchSnapshotResponse& response, MonoNs now);
   Code leader_only(LeaderEpoch epoch) const;
   FetchResponse fetch_answer(const FetchRequest& request) const;
-  void answer_waiting_fetches(MonoNs now);
+  void answer_waiting_fetches();
   void refuse_waiting_fetches();
-  ReplicaProgress& progress_of(const ReplicaKey& replica);
-  void count_contact(ReplicaProgress& progress, MonoNs now);
+  ReplicaProgress& progress_of(const ReplicaKey& replica, MonoNs now);
+  void count_contact(const ReplicaKey& replica, MonoNs now);
   Offset own_counted_end() const;
-  void advance_leader_high_watermark(MonoNs now);
+  void advance_leader_high_watermark();
   void move_high_watermark(Offset to);
-  void truncate_diverging(const OffsetAndEpoch& diverging);
+  bool truncate_diverging(const OffsetAndEpoch& diverging);
   void append_entries(const std::vector<Entry>& entries);
   void poll_follower(MonoNs now);
   void poll_leader(MonoNs now);
+  bool may_fetch() const;
   void send_fetch(NodeId to, MonoNs now);
+  void fetch_from_anyone(MonoNs now);
+  void rest(NodeId peer_id, MonoNs now);
 
   Config config_;
   Random random_;
