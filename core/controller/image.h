@@ -19,6 +19,7 @@
 
 #include "core/base/result.h"
 #include "core/base/undo_journal.h"
+#include "core/model/config_keys.h"
 #include "core/model/ids.h"
 #include "core/wire/metadata_records.h"
 
@@ -109,7 +110,6 @@ struct ConfigResource {
   std::string name;
   friend auto operator<=>(const ConfigResource&, const ConfigResource&) = default;
 };
-using ConfigMap = std::map<std::string, std::string, std::less<>>;
 
 struct ProducerIdBlocks {
   std::int64_t next_producer_id = 0;
