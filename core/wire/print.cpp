@@ -15,7 +15,12 @@ void name(std::string& out, std::string_view field) {
 
 void put(std::string& out, bool v) { out += v ? "true" : "false"; }
 void put(std::string& out, std::int64_t v) { fmt::format_to(std::back_inserter(out), "{}", v); }
-void put(std::string& out, double v) { fmt::format_to(std::back_inserter(out), "{}", v); }
+void put(std::string& out, double v) {
+  const std::size_t start = out.size();
+  fmt::format_to(std::back_inserter(out), "{}", v);
+  // A whole number keeps a mark of its type.
+  if (out.find_first_not_of("-0123456789", start) == std::string::npos) out += ".0";
+}
 
 void put(std::string& out, std::string_view v) {
   out += '"';
