@@ -210,7 +210,10 @@ def read_table(path, messages, apis):
                             message.key, message.family = int(key) if key else None, family
                             messages.append(message)
                     elif line in ("request", "response") and api:
-                        title = [f"{line.capitalize()} of api {api.key}."] + api.comments + comments
+                        if line == "request":
+                            title = (api.comments or [f"Request of api {api.key}."]) + comments
+                        else:
+                            title = [f"Answer to {api.name}Request."] + comments
                         message = Message(api.name + line.capitalize(), line, table, api.versions, api.flexible, title)
                         message.key = api.key
                         message.peer = api.name + ("Response" if line == "request" else "Request")
