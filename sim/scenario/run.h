@@ -7,8 +7,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "core/base/trace.h"
 #include "sim/scenario/scenario.h"
 #include "sim/trace/report_data.h"
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@
 namespace harrow::sim {
 
 /// Kafka configuration by Kafka's own names; values as Kafka would read them from a properties file ("3600000", "all").
-using ConfigMap = std::map<std::string, std::string>;
+using ConfigMap = std::map<std::string, std::string, std::less<>>;
 
 /// A distribution as data; sim/workload/sampler.h draws from it. The unit of the values is the field's.
 struct Distribution {
