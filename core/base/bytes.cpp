@@ -146,4 +146,6 @@ std::uint64_t hash_of(const Bytes& bytes) {
   return XXH3_64bits_digest(&state);
 }
 
+std::uint64_t hash_of(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+
 }  // namespace harrow

@@ -130,5 +130,6 @@ Bytes bytes_from_hex(std::string_view hex);
 
 /// XXH3-64 of the content, the same however the rope is cut.
 std::uint64_t hash_of(const Bytes& bytes);
+std::uint64_t hash_of(std::string_view text);
 
 }  // namespace harrow
