@@ -19,7 +19,10 @@ class Device {
   /// While it stalls, nothing ends before this.
   std::int64_t stalled_until() const { return stalled_until_; }
   void set_slow(std::uint32_t factor) { slow_ = std::max<std::uint32_t>(factor, 1); }
-  void stall_until(std::int64_t time_ns) { stalled_until_ = time_ns; }
+  void stall_until(std::int64_t time_ns) {
+    if (time_ns < stalled_until_ && busy_until_ >= stalled_until_) busy_until_ -= stalled_until_ - time_ns;
+    stalled_until_ = time_ns;
+  }
   std::uint32_t slow() const { return slow_; }
   /// The queue is empty again (the host lost power).
   void reset() { busy_until_ = 0; }

@@ -84,6 +84,8 @@ struct Node {
   std::uint64_t dirty_bytes = 0;
   std::int64_t dirty_since_ns = 0;
   bool listed_dirty = false;
+  bool writing_back = false;
+  bool unlinked = false;           // no name any more: its bytes count for nothing
   std::uint32_t trace_subject = 0;
   struct Flip {
     std::uint8_t mask;

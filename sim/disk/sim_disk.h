@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -127,33 +128,42 @@ class SimDisk final : public Disk {
 
   Place place_of(std::string_view path) const;
   Node* folder_for(std::string_view path);  // makes what is missing on the way
-  void add_entry(Node& folder, const std::string& name, NodePtr node);
+  NodePtr add_node(Node& folder, const std::string& name, bool is_folder);
   void drop_entry(Node& folder, const std::string& name);
-  void release_node(Node& node);
+  void note_change(NodePtr from_folder, std::string from, NodePtr to_folder, std::string to, NodePtr node, NodePtr replaced);
+  void unlink_node(Node& node);
+  NodePtr shared(Node& node) const;
 
-  Result<bool> write_file(Node& node, std::uint64_t at, const Bytes& bytes);
-  Result<bool> write_with_faults(Node& node, std::uint64_t at, const Bytes& bytes);
-  Result<bool> truncate_file(Node& node, std::uint64_t size);
+  Result<bool> write_file(const NodePtr& node, std::uint64_t at, const Bytes& bytes);
+  Result<bool> write_with_faults(const NodePtr& node, std::uint64_t at, const Bytes& bytes);
+  void store(const NodePtr& node, std::uint64_t at, const Bytes& bytes);
+  bool has_space_for(const Node& node, std::uint64_t at, std::uint64_t size) const;
+  Result<bool> truncate_file(const NodePtr& node, std::uint64_t size);
+  bool misdirected(const NodePtr& node, std::uint64_t at, const Bytes& bytes);
   bool fails(Operation operation, const Node& node);
-  void touch_dirty(Node& node, std::uint64_t bytes);
-  void begin_sync(const NodePtr& node, Completion<Result<bool>>* done);
+  void note_armed();
+  void touch_dirty(const NodePtr& node, std::uint64_t bytes);
+  bool read_now(Node& node, std::uint64_t at, std::uint64_t size, Bytes& out);
   void begin_read(const NodePtr& node, std::uint64_t at, std::uint64_t size, Completion<Result<Bytes>>& done);
-  void finish(DiskOperation& operation);
+  void begin_sync(const NodePtr& node, Completion<Result<bool>>& done);
   void launch(std::unique_ptr<DiskOperation> operation, std::int64_t at_ns);
+  void finish(DiskOperation& operation);
   void write_back();
   void write_back_node(const NodePtr& node);
-  void clean(Node& node, std::uint64_t bytes);
+  void write_back_all();
+  void arm_write_back();
+  void cleaned(Node& node, std::uint64_t bytes);
   void wake_room();
-  void commit_folder(const Node* folder, std::uint64_t up_to);
+  void commit_folder(Node* folder, std::uint64_t up_to);
   void commit_older(std::int64_t than_ns);
-  void cool_all();
-  void keep_within_cache(Node& used);
+  void keep_within_cache();
   void dice_names(FileSystem file_system, Random& random);
-  std::uint64_t free_bytes() const;
+  void restore_tree(Node& folder);
   std::string path_of(const Node& node) const;
-  void visit_files(const Node& folder, const std::string& prefix, bool durable,
-                   const std::function<void(const std::string&, const NodePtr&)>& visit) const;
-  void emit(TraceKind kind, const Node* node, std::int64_t value);
+  using Visitor = std::function<void(const std::string&, const NodePtr&)>;
+  void visit_files(const Node& folder, const std::string& prefix, bool durable, const Visitor& visit) const;
+  NodePtr durable_node(std::string_view path) const;
+  void emit(TraceKind kind, Node* node, std::int64_t value);
 
   Kernel& kernel_;
   std::uint16_t node_;
@@ -161,12 +171,13 @@ class SimDisk final : public Disk {
   Random random_;
   Device device_;
   NodePtr root_;
+  Slice zeros_;
   std::deque<NameChange> journal_;  // name changes that are not durable yet, in order
   std::uint64_t next_change_ = 1;
   std::uint64_t journal_committed_ = 0;  // what any sync has carried along on a journalling file system
   std::uint32_t incarnation_ = 0;
   List<DiskOperation> operations_;
-  std::vector<std::weak_ptr<Node>> dirty_nodes_;
+  std::vector<NodePtr> dirty_nodes_;
   WriteBack write_back_event_;
   std::deque<std::unique_ptr<RoomWaiter>> room_waiters_;
   std::uint64_t used_ = 0;
@@ -181,6 +192,7 @@ class SimDisk final : public Disk {
   std::vector<Misdirection> misdirections_;
   std::vector<Damage> damages_;
   std::uint64_t syncs_ = 0;
+  std::uint32_t failing_id_ = 0;  // of the failure that fails() found last
 };
 
 }  // namespace harrow::sim
