@@ -57,3 +57,13 @@ inline tl::unexpected<Error> pass(const Error& e) { return tl::unexpected<Error>
 #define TRY_VOID(expression)                                                  \
   if (auto HARROW_CONCAT(try_, __LINE__) = (expression); !HARROW_CONCAT(try_, __LINE__)) [[unlikely]] \
   return ::harrow::pass(HARROW_CONCAT(try_, __LINE__).error())
+
+/// The same two within a coroutine.
+#define TRY_CO(declaration, expression)                                       \
+  auto HARROW_CONCAT(try_, __LINE__) = (expression);                          \
+  if (!HARROW_CONCAT(try_, __LINE__)) [[unlikely]]                            \
+    co_return ::harrow::pass(HARROW_CONCAT(try_, __LINE__).error());          \
+  declaration = std::move(*HARROW_CONCAT(try_, __LINE__))
+#define TRY_VOID_CO(expression)                                               \
+  if (auto HARROW_CONCAT(try_, __LINE__) = (expression); !HARROW_CONCAT(try_, __LINE__)) [[unlikely]] \
+  co_return ::harrow::pass(HARROW_CONCAT(try_, __LINE__).error())

@@ -1,0 +1,152 @@
+// Produce, versions 3 to 13 (advertised from 0: some librdkafka releases switch compression off otherwise).
+// - acks 0: no answer; an error closes the connection. acks 1: answered after the local append. acks -1: answered when
+//   the high watermark has passed the batch, or with REQUEST_TIMED_OUT (the data stays).
+// - exactly one batch a partition; its bytes are stored as sent, but for offset and leader epoch.
+// - 10: the answer to NOT_LEADER_OR_FOLLOWER names the leader. 13: topic ids.
+#include "core/model/record_batch.h"
+#include "core/model/trace_payloads.h"
+#include "core/node/api/handlers.h"
+#include "core/wire/produce_request.h"
+#include "core/wire/produce_response.h"
+
+namespace harrow {
+namespace {
+
+using PartitionAnswer = wire::ProduceResponse::PartitionProduceResponse;
+
+PartitionAnswer refused(std::int32_t index, const Error& why) {
+  PartitionAnswer answer;
+  answer.index = index;
+  answer.error_code = static_cast<std::int16_t>(to_wire(why.code));
+  answer.base_offset = -1;
+  if (why.what[0] != '\0') answer.error_message = why.what;
+  return answer;
+}
+
+PartitionAnswer accepted(std::int32_t index, const Appended& appended, Offset log_start) {
+  PartitionAnswer answer;
+  answer.index = index;
+  answer.base_offset = appended.base.value();
+  answer.log_append_time_ms = appended.log_append_time.value();
+  answer.log_start_offset = log_start.value();
+  return answer;
+}
+
+void trace_answer(Broker& broker, const Partition* partition, std::int16_t acks, const PartitionAnswer& answer, Offset last, ProducerId producer) {
+  const TopicPartition unknown;
+  const TopicPartition& name = partition == nullptr ? unknown : partition->name();
+  const ProduceNote note{name.topic, name.partition, acks, Offset(answer.base_offset), last,
+                         partition == nullptr ? no_epoch : partition->leader_epoch(), producer, static_cast<Code>(answer.error_code)};
+  broker.host().trace.emit(TraceKind::produce_answered, partition == nullptr ? 0 : partition->subject(), answer.base_offset, answer.error_code, &note);
+}
+
+Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes records, Acks acks, MonoNs deadline) {
+  Partition* const partition = broker.find(id);
+  if (partition == nullptr || !partition->is_leader()) {
+    const bool known = broker.image().partition(id) != nullptr;
+    PartitionAnswer answer = refused(id.partition, Error{known ? Code::not_leader_or_follower : Code::unknown_topic_or_partition, ""});
+    if (const controller::PartitionImage* const image = broker.image().partition(id); image != nullptr) {
+      answer.current_leader.leader_id = image->leader.value();
+      answer.current_leader.leader_epoch = image->leader_epoch.value();
+    }
+    trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
+    co_return answer;
+  }
+  Host& host = broker.host();
+  const Result<Appended> appended =
+      partition->append_as_leader(records, acks, AppendOrigin::client, host.clock.wall(), host.clock.mono());
+  if (!appended) {
+    if (appended.error().code == Code::io_error || appended.error().code == Code::disk_full) broker.fail_storage(appended.error());
+    PartitionAnswer answer = refused(id.partition, appended.error());
+    trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
+    co_return answer;
+  }
+  PartitionAnswer answer = accepted(id.partition, *appended, partition->log_start());
+  if (partition->log().flush_due()) {
+    const Result<bool> synced = co_await partition->log().synced(appended->end);
+    if (!synced) {
+      broker.fail_storage(synced.error());
+      co_return refused(id.partition, Error{Code::kafka_storage_error, ""});
+    }
+  }
+  if (acks == Acks::all) {
+    const Reached reached = co_await partition->replicated(appended->end, deadline);
+    Code code = Code::none;
+    if (reached == Reached::deadline) code = Code::request_timed_out;
+    else if (reached == Reached::closed) code = Code::not_leader_or_follower;
+    else code = partition->replication_verdict();
+    if (code != Code::none) answer = refused(id.partition, Error{code, ""});
+  }
+  trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, appended->last, appended->producer_id);
+  co_return answer;
+}
+
+std::uint64_t record_count(const wire::ProduceRequest& request) {
+  std::uint64_t records = 0;
+  for (const auto& topic : request.topic_data)
+    for (const auto& partition : topic.partition_data) {
+      if (!partition.records) continue;
+      const Result<BatchHeader> header = parse_batch_header(*partition.records);
+      if (header) records += static_cast<std::uint64_t>(header->record_count > 0 ? header->record_count : 0);
+    }
+  return records;
+}
+
+}  // namespace
+
+Task<wire::ProduceResponse> produce(const RequestContext& context, wire::ProduceRequest request) {
+  Broker& broker = context.broker();
+  Host& host = context.host();
+  co_await host.cpu.spend(Work::handler, record_count(request));
+  wire::ProduceResponse response;
+  const MonoNs deadline = after_ms(host.clock.mono(), request.timeout_ms);
+  const bool acks_known = request.acks >= -1 && request.acks <= 1;
+  const auto acks = static_cast<Acks>(request.acks);
+
+  // All appends happen in this turn; then each is awaited in order: the latency of waiting side by side.
+  boost::container::small_vector<Task<PartitionAnswer>, 4> waiting;
+  response.responses.reserve(request.topic_data.size());
+  for (auto& topic : request.topic_data) {
+    Uuid topic_id = topic.topic_id;
+    if (context.version < 13)
+      if (const controller::TopicImage* const image = broker.image().topic(topic.name); image != nullptr) topic_id = image->id;
+    auto& answers = response.responses.emplace_back();
+    answers.name = topic.name;
+    answers.topic_id = topic.topic_id;
+    answers.partition_responses.resize(topic.partition_data.size());
+    for (auto& data : topic.partition_data) {
+      const bool known = broker.image().topic(topic_id) != nullptr;
+      if (!acks_known || !data.records || !known) {
+        const Code code = !acks_known ? Code::invalid_required_acks
+                          : known     ? Code::corrupt_message
+                                      : context.version < 13 ? Code::unknown_topic_or_partition : Code::unknown_topic_id;
+        answers.partition_responses[static_cast<std::size_t>(&data - topic.partition_data.data())] = refused(data.index, Error{code, ""});
+        waiting.emplace_back();
+        continue;
+      }
+      waiting.push_back(produce_one(broker, TopicIdPartition{topic_id, data.index}, std::move(*data.records), acks, deadline));
+    }
+  }
+  std::size_t next = 0;
+  for (auto& topic : response.responses)
+    for (auto& answer : topic.partition_responses) {
+      Task<PartitionAnswer>& one = waiting[next++];
+      if (!one.valid()) continue;
+      answer = co_await one;
+    }
+  if (context.version >= 10)
+    for (const auto& topic : response.responses)
+      for (const auto& answer : topic.partition_responses) {
+        const controller::BrokerImage* const leader = broker.image().broker(NodeId(answer.current_leader.leader_id));
+        const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
+        if (endpoint == nullptr) continue;
+        auto& node = response.node_endpoints.emplace_back();
+        node.node_id = leader->id.value();
+        node.host = endpoint->host;
+        node.port = endpoint->port;
+        node.rack = leader->rack;
+      }
+  co_return response;
+}
+
+}  // namespace harrow
