@@ -126,7 +126,7 @@ void Cluster::lost(const InFlight& message) {
 void Cluster::fill(Node& n, Message& message) {
   if (auto* fetch = std::get_if<FetchResponse>(&message); fetch != nullptr && fetch->read_from >= Offset{0}) {
     for (const Entry& entry : n.log)
-      if (entry.base >= fetch->read_from && fetch->entries.size() < 5) fetch->entries.push_back(entry);
+      if (entry.base >= fetch->read_from && fetch->entries.size() < fetch_entries) fetch->entries.push_back(entry);
   }
   if (auto* piece = std::get_if<FetchSnapshotResponse>(&message); piece != nullptr && piece->error == Code::none) {
     piece->error = Code::snapshot_not_found;

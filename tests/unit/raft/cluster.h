@@ -80,6 +80,7 @@ class Cluster {
   Sabotage sabotage;
   MonoNs send_time{0};
   std::size_t chunk_bytes = 8;
+  std::size_t fetch_entries = 5;
 
  private:
   void check_leader(Node& node, LeaderEpoch epoch);
