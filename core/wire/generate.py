@@ -366,7 +366,9 @@ class Writer:
                 out(f"codec::read_array(r, {name}, {flexible}{nullable}, {self.least_bytes(kind)}, "
                     f"[&](auto& e) {{ {self.read_element(kind, flexible)} }});")
         elif kind.struct and kind.nullable:
-            out(f"if (codec::read_presence(r{nullable})) {name}.emplace().read(r, version);", f"else {name}.reset();")
+            # Not emplace(): clang judges a nested struct's constructor before its initialisers are known.
+            out(f"if (codec::read_presence(r{nullable})) {{", f"{name} = {kind.name}();", f"{name}->read(r, version);", "} else {",
+                f"{name}.reset();", "}")
         elif kind.struct:
             out(f"{name}.read(r, version);")
         elif kind.name == "string":
@@ -567,7 +569,7 @@ class Writer:
             if kind.nullable:
                 null = self.null_condition(field)
                 out(f"if (dice::absent(random, {null or ('true' if null is None else 'false')})) {{", f"{name}.reset();",
-                    "} else {", f"auto& value = {name}.emplace();")
+                    "} else {", f"{name} = {kind.cpp()[len('std::optional<'):-1]}();", f"auto& value = *{name};")
                 name = "value"
             if kind.array:
                 out(f"{name}.resize(dice::count(random));")
