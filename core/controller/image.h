@@ -229,6 +229,9 @@ Result<Image> image_of(const std::vector<wire::MetadataRecord>& records, Offset 
 /// The partition after this record.
 PartitionImage merged(const PartitionImage& before, const wire::PartitionChangeRecord& change);
 
+std::string print(const PartitionImage& partition);
+std::string print(const BrokerImage& broker);
+
 NodeIds nodes_of(const std::vector<std::int32_t>& ids);
 std::vector<std::int32_t> numbers_of(const NodeIds& nodes);
 

@@ -315,7 +315,7 @@ Answer<std::vector<wire::MetadataRecord>> grow(const State& state, Random& rando
                                              ? static_cast<std::size_t>(state.config.default_replication_factor)
                                              : topic->partitions.front().replicas.size();
   Answer<std::vector<NodeIds>> assignment;
-  if (more.assignments) {
+  if (more.assignments && !more.assignments->empty()) {
     if (static_cast<std::int64_t>(more.assignments->size()) != added) {
       return refused(Code::invalid_replica_assignment, "as many assignments are needed as partitions are added");
     }
