@@ -292,6 +292,7 @@ struct Scenario {
   std::string description;
   std::string file;         // as given on the command line
   std::uint64_t seed = 1;   // with which draws were made
+  std::vector<std::pair<std::string, std::string>> drawn;  // path and value of each `draw:`
   ClusterPlan cluster;
   std::vector<TopicPlan> topics;
   std::vector<ProducerPlan> producers;
