@@ -26,7 +26,8 @@ enum class BrokerState : std::uint8_t { not_running = 0, starting = 1, recovery 
 
 class Broker final : public Membership, public IsrRequests {
  public:
-  Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& settings, Quorum& quorum, const controller::Image& image);
+  Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& settings, Quorum& quorum, const controller::Image& image,
+         const Uuid& directory_id);
   ~Broker() override;
 
   /// Reads the log folder: every partition's log is recovered or opened. Error: the node must halt.
@@ -36,8 +37,11 @@ class Broker final : public Membership, public IsrRequests {
   Task<bool> stop();
 
   // Metadata
-  /// The image moved on; `delta` says how. Applied in this turn if the logs are loaded, else remembered.
+  /// The image moved on; `delta` says how. Applied as a whole by one root, after the logs of new replicas are made.
   void publish(const controller::Delta& delta);
+  /// The whole image was replaced (a snapshot was loaded).
+  void publish_all();
+  Offset published_offset() const { return published_offset_; }
   const controller::Image& image() const { return image_; }
   /// This broker's own epoch, -1 before its registration committed.
   BrokerEpoch epoch() const { return epoch_; }
@@ -87,14 +91,14 @@ class Broker final : public Membership, public IsrRequests {
  private:
   friend class Fetcher;
   // broker.cpp
-  void publish_all();
-  void apply_topic_removal(const Uuid& topic_id);
+  Root apply_metadata(Scope& scope, Label label);
+  Task<Result<bool>> make_missing_logs(const controller::Delta& delta);
+  void apply(const controller::Delta& delta);
   void apply_partition(const TopicIdPartition& id);
   void drop_partition(const TopicIdPartition& id);
-  std::unique_ptr<Partition> make_partition(const TopicIdPartition& id, const std::string& topic);
   void refresh_settings(const Uuid& topic_id);
+  std::shared_ptr<const LogConfig> log_config_for(const Uuid& topic_id) const;
   bool point_at_controller(RpcChannel& channel) const;
-  Root sweep_dropped(Scope& scope, Label label);
 
   // lifecycle.cpp
   Root live(Scope& scope, Label label);
@@ -113,6 +117,7 @@ class Broker final : public Membership, public IsrRequests {
   Root retain(Scope& scope, Label label);
   Root checkpoint_high_watermarks(Scope& scope, Label label);
   Root checkpoint_recovery_points(Scope& scope, Label label);
+  Root remove_folders(Scope& scope, Label label);
   Root create_topics_later(Scope& scope, Label label);
   Task<Result<bool>> write_checkpoints(bool recovery_points);
 
@@ -129,10 +134,14 @@ class Broker final : public Membership, public IsrRequests {
   bool logs_loaded_ = false;
 
   std::map<TopicIdPartition, std::unique_ptr<Partition>> partitions_;
-  std::map<TopicIdPartition, std::unique_ptr<Log>> loaded_logs_;  // recovered, not yet claimed by the image
+  std::map<TopicIdPartition, std::unique_ptr<Log>> loaded_logs_;  // recovered or made, not yet claimed by the image
   std::map<TopicPartition, Offset> high_watermark_checkpoint_;
   std::map<Uuid, std::shared_ptr<const ConfigSnapshot>> topic_settings_;
   std::vector<std::unique_ptr<Partition>> dropped_;  // closed; freed in a later turn
+  std::vector<std::string> folders_to_remove_;
+  controller::Delta pending_;        // committed, not yet applied
+  bool pending_all_ = true;          // the first time everything counts
+  Offset published_offset_ = no_offset;
 
   std::map<NodeId, MonoNs> last_fetches_;
   FetchSessionCache sessions_;
@@ -146,7 +155,9 @@ class Broker final : public Membership, public IsrRequests {
   Signal isr_signal_;
   Signal metadata_changed_;
   Signal stopping_;
+  Event shutdown_granted_;
   bool stop_wanted_ = false;
+  bool failed_ = false;
 
   std::map<NodeId, std::unique_ptr<class Fetcher>> fetchers_;
 

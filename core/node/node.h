@@ -52,7 +52,10 @@ class Node final : public QuorumListener {
  private:
   Root run(Scope& scope, Label label);
   Task<Result<bool>> prepare_folder();
-  void listen();
+  QuorumConfig quorum_config() const;
+  Result<bool> listen(bool on_controller);
+  void emit_image();
+  void fail(const Error& why);
 
   Host& host_;
   NodeConfig config_;
@@ -61,6 +64,8 @@ class Node final : public QuorumListener {
   std::unique_ptr<Quorum> quorum_;
   std::unique_ptr<ControllerShell> controller_;
   std::unique_ptr<Broker> broker_;
+  Uuid directory_id_;
+  bool listening_ = false;
 };
 
 }  // namespace harrow

@@ -1,0 +1,154 @@
+// Requests that the active controller decides. Brokers forward those of clients (19 CreateTopics, 20 DeleteTopics,
+// 33 AlterConfigs, 37 CreatePartitions, 43 ElectLeaders, 44 IncrementalAlterConfigs); 56 AlterPartition,
+// 62 BrokerRegistration, 63 BrokerHeartbeat, 64 UnregisterBroker and 67 AllocateProducerIds come from brokers only.
+// Who is not (or no longer) the active controller answers NOT_CONTROLLER.
+#include "core/node/api/handlers.h"
+
+namespace harrow {
+namespace {
+
+/// On a controller: decide, commit, answer. `refuse` shapes the answer when that failed.
+template <class Response, class Request, class Refuse>
+Task<Response> decide(const RequestContext& context, Request request,
+                      controller::ControllerResult<Response> (*method)(controller::Controller&, const Request&, ControllerShell&), Refuse refuse) {
+  ControllerShell* const shell = context.node.controller();
+  if (shell == nullptr) co_return refuse(request, Code::not_controller);
+  const auto run = [method, &request, shell](controller::Controller& controller) { return method(controller, request, *shell); };
+  Task<Result<Response>> running = shell->run<Response>(run);
+  Result<Response> result = co_await running;
+  if (!result) co_return refuse(request, result.error().code);
+  co_return std::move(*result);
+}
+
+/// On a broker: the controller's answer, or `refuse`.
+template <class Response, class Request, class Refuse>
+Task<Response> relay(const RequestContext& context, Request request, Refuse refuse) {
+  Task<Result<Response>> asking = context.broker().forward<Response>(request);
+  Result<Response> result = co_await asking;
+  if (!result) {
+    const Code code = result.error().code == Code::not_controller ? Code::not_controller : to_wire(result.error().code);
+    co_return refuse(request, code);
+  }
+  co_return std::move(*result);
+}
+
+std::int16_t number_of(Code code) { return static_cast<std::int16_t>(to_wire(code)); }
+
+}  // namespace
+
+#define HARROW_CONTROLLER_CALL(Name, expression)                                                                       \
+  [](controller::Controller & controller, const wire::Name##Request& request, ControllerShell& shell) ->               \
+      controller::ControllerResult<wire::Name##Response> {                                                             \
+    static_cast<void>(shell);                                                                                          \
+    return expression;                                                                                                 \
+  }
+
+#define HARROW_DECIDE_OR_RELAY(function, Name, expression)                                                             \
+  Task<wire::Name##Response> function(const RequestContext& context, wire::Name##Request request) {                    \
+    co_await context.host().cpu.spend(Work::handler, 1);                                                               \
+    if (!context.on_controller) {                                                                                      \
+      Task<wire::Name##Response> relaying = relay<wire::Name##Response>(context, std::move(request), refuse_##function); \
+      co_return co_await relaying;                                                                                     \
+    }                                                                                                                  \
+    Task<wire::Name##Response> deciding =                                                                              \
+        decide<wire::Name##Response, wire::Name##Request>(context, std::move(request), HARROW_CONTROLLER_CALL(Name, expression), refuse_##function); \
+    co_return co_await deciding;                                                                                       \
+  }
+
+static wire::CreateTopicsResponse refuse_create_topics(const wire::CreateTopicsRequest& request, Code code) {
+  wire::CreateTopicsResponse response;
+  for (const auto& topic : request.topics) {
+    auto& row = response.topics.emplace_back();
+    row.name = topic.name;
+    row.error_code = number_of(code);
+  }
+  return response;
+}
+HARROW_DECIDE_OR_RELAY(create_topics, CreateTopics, controller.create_topics(request))
+
+static wire::DeleteTopicsResponse refuse_delete_topics(const wire::DeleteTopicsRequest& request, Code code) {
+  wire::DeleteTopicsResponse response;
+  for (const auto& topic : request.topics) {
+    auto& row = response.responses.emplace_back();
+    row.name = topic.name;
+    row.topic_id = topic.topic_id;
+    row.error_code = number_of(code);
+  }
+  for (const auto& name : request.topic_names) {
+    auto& row = response.responses.emplace_back();
+    row.name = name;
+    row.error_code = number_of(code);
+  }
+  return response;
+}
+HARROW_DECIDE_OR_RELAY(delete_topics, DeleteTopics, controller.delete_topics(request))
+
+static wire::CreatePartitionsResponse refuse_create_partitions(const wire::CreatePartitionsRequest& request, Code code) {
+  wire::CreatePartitionsResponse response;
+  for (const auto& topic : request.topics) {
+    auto& row = response.results.emplace_back();
+    row.name = topic.name;
+    row.error_code = number_of(code);
+  }
+  return response;
+}
+HARROW_DECIDE_OR_RELAY(create_partitions, CreatePartitions, controller.create_partitions(request))
+
+static wire::ElectLeadersResponse refuse_elect_leaders(const wire::ElectLeadersRequest&, Code code) {
+  wire::ElectLeadersResponse response;
+  response.error_code = number_of(code);
+  return response;
+}
+HARROW_DECIDE_OR_RELAY(elect_leaders, ElectLeaders, controller.elect_leaders(request))
+
+static wire::AlterConfigsResponse refuse_alter_configs(const wire::AlterConfigsRequest& request, Code code) {
+  wire::AlterConfigsResponse response;
+  for (const auto& resource : request.resources) {
+    auto& row = response.responses.emplace_back();
+    row.resource_type = resource.resource_type;
+    row.resource_name = resource.resource_name;
+    row.error_code = number_of(code);
+  }
+  return response;
+}
+HARROW_DECIDE_OR_RELAY(alter_configs, AlterConfigs, controller.alter_configs(request))
+
+static wire::IncrementalAlterConfigsResponse refuse_incremental_alter_configs(const wire::IncrementalAlterConfigsRequest& request, Code code) {
+  wire::IncrementalAlterConfigsResponse response;
+  for (const auto& resource : request.resources) {
+    auto& row = response.responses.emplace_back();
+    row.resource_type = resource.resource_type;
+    row.resource_name = resource.resource_name;
+    row.error_code = number_of(code);
+  }
+  return response;
+}
+HARROW_DECIDE_OR_RELAY(incremental_alter_configs, IncrementalAlterConfigs, controller.incremental_alter_configs(request))
+
+// From brokers alone: only controllers have these rows.
+template <class Response, class Request>
+static Response refuse_at_top(const Request&, Code code) {
+  Response response;
+  response.error_code = number_of(code);
+  return response;
+}
+
+#define HARROW_DECIDE(function, Name, expression)                                                                      \
+  Task<wire::Name##Response> function(const RequestContext& context, wire::Name##Request request) {                    \
+    co_await context.host().cpu.spend(Work::handler, 1);                                                               \
+    Task<wire::Name##Response> deciding = decide<wire::Name##Response, wire::Name##Request>(                           \
+        context, std::move(request), HARROW_CONTROLLER_CALL(Name, expression), refuse_at_top<wire::Name##Response, wire::Name##Request>); \
+    co_return co_await deciding;                                                                                       \
+  }
+
+HARROW_DECIDE(alter_partition, AlterPartition, controller.alter_partition(request))
+HARROW_DECIDE(broker_registration, BrokerRegistration, controller.register_broker(request, shell.next_offset(), shell.now()))
+HARROW_DECIDE(broker_heartbeat, BrokerHeartbeat, controller.broker_heartbeat(request, shell.now()))
+HARROW_DECIDE(unregister_broker, UnregisterBroker, controller.unregister_broker(request))
+HARROW_DECIDE(allocate_producer_ids, AllocateProducerIds, controller.allocate_producer_ids(request))
+
+#undef HARROW_DECIDE
+#undef HARROW_DECIDE_OR_RELAY
+#undef HARROW_CONTROLLER_CALL
+
+}  // namespace harrow
