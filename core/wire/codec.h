@@ -56,6 +56,8 @@ inline void read_bytes(Reader& r, std::optional<Bytes>& v, bool flexible, bool n
   else r.fail();
 }
 
+constexpr std::int64_t most_reserved = 1024;
+
 /// Reads `count` elements; `least_bytes` is the least one of them can take on the wire.
 template <class Element, class ReadElement>
 void read_elements(Reader& r, std::vector<Element>& v, std::int64_t count, std::uint64_t least_bytes, ReadElement read_element) {
@@ -64,7 +66,8 @@ void read_elements(Reader& r, std::vector<Element>& v, std::int64_t count, std::
     r.fail();
     return;
   }
-  v.reserve(static_cast<std::size_t>(count));
+  // Room for more comes only as elements really arrive.
+  v.reserve(static_cast<std::size_t>(count < most_reserved ? count : most_reserved));
   for (std::int64_t i = 0; i < count && !r.failed(); ++i) read_element(v.emplace_back());
 }
 template <class Element, class ReadElement>
