@@ -86,8 +86,12 @@ void BrokerConnection::forget(std::int32_t correlation) {
 
 Root BrokerConnection::run(Scope&, Label) {
   for (;;) {
-    while (!wanted_) co_await wanted_signal_.next();
-    if (host_.timers.now() < next_attempt_) co_await Sleep(host_.timers, next_attempt_, "reconnect backoff");
+    while (!wanted_) {
+      co_await wanted_signal_.next();
+    }
+    if (host_.timers.now() < next_attempt_) {
+      co_await Sleep(host_.timers, next_attempt_, "reconnect backoff");
+    }
     drop_code_ = Code::none;
     Code failure = Code::none;
     {

@@ -75,7 +75,7 @@ class Polled {
  private:
   friend class Fetcher;
   std::vector<ConsumedRecord> records_;
-  std::vector<Bytes> holders_;
+  std::vector<RecordReader> holders_;
 };
 
 struct CommitOffset {

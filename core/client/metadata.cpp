@@ -79,7 +79,9 @@ Root Metadata::run(Scope&, Label) {
       co_await wake_.next(after_ms(last_success, config_.metadata_max_age_ms));
       if (!requested_ && host_.timers.now() < after_ms(last_success, config_.metadata_max_age_ms)) continue;
     }
-    if (host_.timers.now() < earliest) co_await Sleep(host_.timers, earliest, "metadata backoff");
+    if (host_.timers.now() < earliest) {
+      co_await Sleep(host_.timers, earliest, "metadata backoff");
+    }
     requested_ = false;
     wire::MetadataRequest request;
     request.allow_auto_topic_creation = config_.allow_auto_create_topics;

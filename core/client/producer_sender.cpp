@@ -169,7 +169,9 @@ Task<Producer::Sender::Sent> Producer::Sender::send_in_time(ProducerRecord recor
     }
     if (sent.accepted != Accepted::no_metadata && sent.accepted != Accepted::no_memory) co_return sent;
     // Memory may suffice for a batch, but not for this record yet.
-    if (sent.accepted == Accepted::no_memory) co_await Sleep(host_.timers, after_ms(host_.timers.now(), 1), "buffer memory");
+    if (sent.accepted == Accepted::no_memory) {
+      co_await Sleep(host_.timers, after_ms(host_.timers.now(), 1), "buffer memory");
+    }
     const Result<bool> ready = co_await send_ready(record.topic, deadline);
     if (!ready) co_return sent;
   }
@@ -304,6 +306,7 @@ bool Producer::Sender::take_ready(Partition& partition, MonoNs now, MonoNs& next
   }
   Broker& broker = *partition.broker;
   if (!broker.connection->up()) {
+    if (broker.connection->backing_off()) metadata_.request_update();
     broker.connection->want();
     return false;
   }
