@@ -65,6 +65,10 @@ class Slice {
   /// Whether `next` continues this slice in the same block, so that both can be one.
   bool continued_by(const Slice& next) const { return block_ == next.block_ && offset_ + size_ == next.offset_; }
   void extend(std::uint32_t size) { size_ += size; }
+  void drop_front(std::uint32_t size) {
+    offset_ += size;
+    size_ -= size;
+  }
 
  private:
   Slice(Block* block, std::uint32_t offset, std::uint32_t size) : block_(block), offset_(offset), size_(size) {}
@@ -103,6 +107,16 @@ class Bytes {
   /// The rope of [from, from + size); shares the blocks.
   Bytes sub(std::uint64_t from, std::uint64_t size) const;
   Bytes from(std::uint64_t from) const { return sub(from, size_ - from); }
+  /// The same without its first `size` bytes.
+  void drop_front(std::uint64_t size) {
+    CHECK(size <= size_);
+    size_ -= size;
+    while (size > 0 && slices_.front().size() <= size) {
+      size -= slices_.front().size();
+      slices_.erase(slices_.begin());
+    }
+    if (size > 0) slices_.front().drop_front(static_cast<std::uint32_t>(size));
+  }
   /// Copies [from, from + out.size()) out.
   void copy_to(std::uint64_t from, std::span<std::uint8_t> out) const;
   /// The same bytes in one slice: itself if it is one already, else a copy.

@@ -148,6 +148,13 @@ struct RequestNote {
   std::int32_t correlation;
   const Bytes* frame;
 };
+/// frame_received. `api` is -1 where the fabric could not tell.
+struct FrameNote {
+  std::int64_t sent_ns;
+  std::int16_t api;
+  bool is_request;
+  const Bytes* frame;
+};
 /// fault_began, fault_ended
 struct FaultNote {
   std::string_view kind;
