@@ -16,6 +16,7 @@
 #include "core/base/random.h"
 #include "core/host/net.h"
 #include "sim/kernel/kernel.h"
+#include "sim/net/link.h"
 #include "sim/net/rules.h"
 #include "sim/net/sharing.h"
 #include "sim/net/topology.h"
@@ -23,7 +24,7 @@
 namespace harrow::sim {
 
 class Fabric;
-class Link;
+
 class Connecting;
 
 /// How the transport behaves, the same for all hosts. Latency is the topology's one-way time plus an exponential jitter.
@@ -60,6 +61,8 @@ class Port final : public Network {
  private:
   friend class Fabric;
   friend class Connecting;
+  friend class Link;
+  friend class Stream;
   Fabric& fabric_;
   HostIndex host_;
   std::uint32_t incarnation_ = 0;
@@ -104,14 +107,13 @@ class Fabric {
   std::uint64_t frames_delivered() const { return frames_delivered_; }
   std::uint64_t bytes_delivered() const { return bytes_delivered_; }
   std::uint64_t frames_in_flight() const { return frames_in_flight_; }
-  std::size_t connections() const;
+  std::size_t connections();
 
  private:
   friend class Port;
   friend class Link;
   friend class Stream;
   friend class Connecting;
-  struct LinkList;
   struct StandingRule {
     Rule rule;
     PipeIndex pipe = no_pipe;  // its shared capacity
@@ -121,22 +123,24 @@ class Fabric {
   HostIndex host_named(const std::string& name) const;
   bool blocked(HostIndex from, HostIndex to) const;
   bool refused(HostIndex from, HostIndex to) const;
-  std::int64_t draw_one_way(HostIndex from, HostIndex to, Random& random);
-  void forget(Link& link);
+  bool blocked_by_mode(HostIndex from, HostIndex to, RuleMode a, RuleMode b) const;
   void rules_changed();
+  Pipes pipes_of(const std::vector<PipeIndex>& path);
 
   Kernel& kernel_;
   Topology topology_;
   Random random_;
   TransportProfile profile_;
   Sharing sharing_;
+  std::vector<PipeIndex> pipe_numbers_;  // the topology's pipes among all that are shared
   std::vector<std::unique_ptr<Port>> ports_;
   std::map<std::string, HostIndex, std::less<>> names_;
   std::map<std::uint32_t, StandingRule> rules_;
   std::uint64_t rules_generation_ = 1;
-  bool api_rules_ = false;
-  std::unique_ptr<LinkList> links_;
+  List<Link> links_;              // owned
+  List<Connecting> connecting_;   // owned
   std::uint64_t next_link_ = 0;
+  std::uint64_t next_connect_ = 0;
   std::uint64_t frames_sent_ = 0;
   std::uint64_t frames_delivered_ = 0;
   std::uint64_t bytes_delivered_ = 0;

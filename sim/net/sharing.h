@@ -16,32 +16,31 @@
 namespace harrow::sim {
 
 constexpr PipeIndex no_pipe = UINT32_MAX;
-constexpr std::uint64_t no_limit = UINT64_MAX / 4'000'000'000;  // bytes/s; x 1 s in ns still fits
+constexpr std::uint64_t no_limit = 1'000'000'000'000;  // bytes/s: faster than anything
 
 class Sharing;
+using Pipes = boost::container::small_vector<PipeIndex, 6>;
 
-/// Derive; `drained()` is called, in an event, when the bytes given to start() have left.
 class Flow : public Event {
  public:
   ~Flow() override;
   void fire() final;
-  bool active() const { return active_; }
+  bool active() const { return sharing_ != nullptr; }
   std::uint64_t rate_bytes_per_s() const { return rate_; }
 
  protected:
-  virtual void drained() = 0;
+  /// The bytes have left, in an event of their own. Gives the size of what goes next on the same path; 0 = the end.
+  virtual std::uint64_t drained() = 0;
 
  private:
   friend class Sharing;
   Sharing* sharing_ = nullptr;
-  boost::container::small_vector<PipeIndex, 6> pipes_;
+  Pipes pipes_;
   std::uint64_t cap_ = no_limit;
   std::uint64_t rate_ = 0;
   std::uint64_t left_ = 0;  // bytes x 10^9
   std::int64_t since_ns_ = 0;
   std::uint64_t visit_ = 0;
-  std::uint64_t order_ = 0;
-  bool active_ = false;
   bool fixed_ = false;
 };
 
@@ -49,38 +48,40 @@ class Sharing {
  public:
   explicit Sharing(Kernel& kernel) : kernel_(kernel) {}
   PipeIndex add_pipe(std::uint64_t bytes_per_s);
-  void set_capacity(PipeIndex pipe, std::uint64_t bytes_per_s);
   std::uint64_t capacity(PipeIndex pipe) const { return pipes_[pipe].capacity; }
   std::size_t pipes() const { return pipes_.size(); }
   std::size_t flows() const { return flows_; }
 
-  /// Transmission time of so many bytes if they may go at once, beside the flows; -1 if they must become a flow.
-  std::int64_t try_pass(const std::vector<PipeIndex>& path, std::uint64_t bytes);
+  /// How long so many bytes take if they may pass beside the flows, and charges them; -1 if they must become a flow.
+  std::int64_t try_pass(const Pipes& path, std::uint64_t bytes);
 
-  void start(Flow& flow, const std::vector<PipeIndex>& path, PipeIndex extra, std::uint64_t cap_bytes_per_s, std::uint64_t bytes);
+  void start(Flow& flow, const Pipes& path, std::uint64_t cap_bytes_per_s, std::uint64_t bytes);
+  /// The same bytes over another path or below another cap.
+  void change(Flow& flow, const Pipes& path, std::uint64_t cap_bytes_per_s);
   void stop(Flow& flow);
 
  private:
   friend class Flow;
   struct Pipe {
-    std::uint64_t capacity;
-    std::uint64_t ns_per_byte_q24;  // for the cheap way
-    std::int64_t busy_until_ns = 0; // the account of frames that passed beside the flows
+    std::uint64_t capacity = 0;
+    std::uint64_t ns_per_byte_q24 = 0;  // 0: too slow for passing
+    std::int64_t busy_until_ns = 0;     // the account of what passed
     std::vector<Flow*> flows;
     std::uint64_t visit = 0;
     std::uint64_t free = 0;
     std::uint32_t open = 0;
   };
   void finished(Flow& flow);
+  void enlist(Flow& flow, const Pipes& path);
   void unlist(Flow& flow);
   void settle(Flow& flow);
-  void share_anew(const boost::container::small_vector<PipeIndex, 6>& touched);
+  void schedule(Flow& flow);
+  void share_anew(const Pipes& touched, Flow* alone);
 
   Kernel& kernel_;
   std::vector<Pipe> pipes_;
   std::size_t flows_ = 0;
   std::uint64_t visit_ = 0;
-  std::uint64_t next_order_ = 0;
 };
 
 }  // namespace harrow::sim
