@@ -23,8 +23,6 @@
 
 namespace harrow {
 
-enum class Acks : std::int16_t { all = -1, none = 0, leader = 1 };
-
 struct ProducerConfig : ClientConfig {
   Acks acks = Acks::all;
   bool enable_idempotence = true;  // off by itself when acks is not `all`, as in Java's defaults

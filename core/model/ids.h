@@ -24,6 +24,9 @@ using ProducerEpoch = Strong<std::int16_t, struct ProducerEpochTag>;
 /// A broker's or controller's id in the cluster (`node.id`); -1 is "none".
 using NodeId = Strong<std::int32_t, struct NodeIdTag>;
 
+/// What a producer waits for (its wire value).
+enum class Acks : std::int16_t { all = -1, none = 0, leader = 1 };
+
 constexpr Offset no_offset{-1};
 constexpr LeaderEpoch no_epoch{-1};
 constexpr NodeId no_node{-1};

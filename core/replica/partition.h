@@ -21,7 +21,6 @@
 namespace harrow {
 
 enum class ReplicaRole : std::uint8_t { none, leader, follower };
-enum class Acks : std::int16_t { all = -1, none = 0, leader = 1 };
 
 /// What the metadata says of a partition, as this replica needs it.
 struct PartitionTerm {
