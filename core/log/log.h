@@ -101,6 +101,8 @@ class Log {
   Result<Appended> append_as_follower(const Bytes& batches, WallMs now = WallMs(-1));
   /// Whether flush.messages makes the answer wait for flush() (leader) or the next fetch (follower).
   bool flush_due() const { return end_ - recovery_point_ >= config().flush_messages; }
+  /// A rolled segment is not durable yet: the owner flushes it in the background, `synced(active_base())`.
+  bool roll_flush_due() const { return recovery_point_ < segments_.back().base() || snapshot_unsynced(); }
   /// Whether flush.ms has passed since the first record that is not durable.
   bool flush_time_due(WallMs now) const;
 
@@ -156,6 +158,8 @@ class Log {
   explicit Log(Place place);
   struct FlushWait;
   struct FlushTurn;
+  struct Peek;
+  class Walk;
   friend class LogRecovery;
   struct DyingFiles {
     std::vector<std::string> paths;
@@ -167,34 +171,42 @@ class Log {
   };
 
   Segment& active() { return segments_.back(); }
-  const Segment* segment_of(Offset offset) const;
   std::size_t segment_index_of(Offset offset) const;
   Offset end_of_segment(std::size_t index) const;
-  std::int64_t jitter_ms(Offset base) const;
+  std::int64_t jitter_ms() const;
+  bool snapshot_unsynced() const { return !snapshots_.empty() && snapshots_.back().file != nullptr; }
   Result<bool> create_segment(Offset base);
   Result<bool> roll(Offset base);
   Result<bool> roll_if_due(const BatchHeader& header, std::uint64_t bytes, WallMs now);
-  Result<bool> store(const Bytes& bytes, const BatchHeader* headers, std::size_t count, bool as_leader, WallMs now);
-  void note_appended(const BatchHeader& header, const Bytes& stored, std::uint64_t at, bool as_leader);
-  Result<bool> apply_to_producers(const BatchHeader& header, const Bytes& batch);
+  Result<bool> store_batch(const Bytes& batch, const BatchHeader& header, bool as_leader, WallMs now);
+  Result<bool> note_stored(const BatchHeader& header, const Bytes& run, std::uint64_t at, std::uint64_t position, bool as_leader, WallMs now);
+  Result<Appended> append_own(const Bytes& batches, LeaderEpoch leader_epoch, WallMs now);
+  Result<bool> apply_to_producers(const BatchHeader& header, const Bytes& run, std::uint64_t at);
   Result<bool> write_epochs();
-  Result<bool> take_producer_snapshot();
-  Result<bool> drop_segments(std::size_t from, std::size_t to, WallMs now, bool delayed);
-  void drop_snapshots_from(Offset offset);
-  Result<bool> rebuild_producers(Offset end);
-  template <class Error>
-  auto fail(Error e);
+  Result<bool> take_producer_snapshot(Offset offset);
+  Result<bool> drop_segments(std::size_t from, std::size_t to, WallMs now);
+  Result<bool> bury(std::vector<std::string> names, WallMs now);
+  Result<bool> drop_snapshots_above(Offset offset);
+  void emit_deleted(std::size_t index, LogStartReason reason, WallMs now, Offset high_watermark) const;
+  void move_start(Offset to, LogStartReason reason);
+  tl::unexpected<Error> broken(const Error& e);
   struct Located {
     std::size_t segment;
     std::uint64_t from;
     std::uint64_t to;
     Offset next;
   };
-  bool locate(Offset from, std::uint64_t max_bytes, Offset limit, bool min_one, Located& out, std::uint64_t& missing_at,
-              std::uint64_t& missing_size);
-  bool find_batch(const Segment& segment, Offset offset, std::uint64_t& position, BatchPrefix& prefix, std::uint64_t& missing_at,
-                  std::uint64_t& missing_size) const;
-  Task<Result<FoundOffset>> find_record(std::size_t index, Offset from, WallMs timestamp);
+  Result<bool> locate(Offset from, std::uint64_t max_bytes, Offset limit, bool min_one, Peek& peek, Located& out) const;
+  struct Cut {
+    std::size_t segment;
+    std::uint64_t position;
+    Offset end;
+    std::vector<std::pair<BatchHeader, std::uint64_t>> tail;  // batches behind the last index entry that stay
+    ProducerState producers;
+  };
+  Result<Cut> plan_cut(Offset offset, Peek& peek) const;
+  Result<ProducerState> producers_at(Offset end, Peek& peek) const;
+  Task<Result<bool>> sync_up_to(Offset target);
 
   Place place_;
   std::string folder_;
@@ -209,11 +221,13 @@ class Log {
   ProducerState producers_;
   std::vector<Snapshot> snapshots_;
   std::vector<AbortedTransaction> aborted_;
+  mutable std::int64_t jitter_ms_ = -1;  // of the active segment, once drawn
   std::vector<DyingFiles> dying_;
   FilePtr epoch_file_;  // while it is not synced
   List<Hook> flush_waits_;
   std::uint32_t changes_ = 0;  // truncations and deletions: readers that waited look again
-  bool folder_dirty_ = false;
+  std::uint32_t folder_changes_ = 0;  // names made, changed or removed in the folder
+  std::uint32_t folder_synced_ = 0;   // how many of them are durable
   bool flushing_ = false;
   bool failed_ = false;
   bool closed_ = false;

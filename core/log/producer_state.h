@@ -34,15 +34,19 @@ struct ProducerEntry {
   const ProducerBatch* last() const { return batch_count == 0 ? nullptr : &batches[batch_count - 1]; }
 };
 
+/// What an end-of-transaction marker says.
+struct TransactionMarker {
+  bool commit;
+  std::int32_t coordinator_epoch;
+};
+/// Of a control batch; nothing for other control records.
+std::optional<TransactionMarker> marker_of(const Bytes& control_batch);
+
 class ProducerState {
  public:
+  using Marker = TransactionMarker;
   /// Code::none: new, append it. duplicate_sequence_number: one of the window, then `duplicate` is set. Else the error.
   Code check(const BatchHeader& header, const ProducerBatch*& duplicate) const;
-  /// A batch was appended. `marker`: for control batches, whether it commits, and the coordinator's epoch.
-  struct Marker {
-    bool commit;
-    std::int32_t coordinator_epoch;
-  };
   /// The aborted or committed transaction that a marker ended.
   struct Completed {
     ProducerId producer_id;
@@ -50,6 +54,7 @@ class ProducerState {
     Offset last_offset;
     bool aborted;
   };
+  /// A batch was appended; `marker` for control batches.
   std::optional<Completed> update(const BatchHeader& header, std::optional<Marker> marker);
   /// Forgets producers that were silent; true if any went.
   bool expire(WallMs now, std::int64_t expiration_ms);

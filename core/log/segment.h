@@ -44,10 +44,13 @@ class Segment {
   Result<bool> seal(Disk& disk, const std::string& folder);
   /// Writes both index files anew from memory; `open` ones get their full size.
   Result<bool> write_indexes(Disk& disk, const std::string& folder, const LogConfig& config, bool open);
-  /// Cuts everything from `position` on; `end` is the first offset that goes. Marks derived from what was cut are
-  /// recomputed by the caller through note_scanned.
+  /// Cuts everything from `position` on; `end` is the first offset that goes. What stands behind the last index entry is
+  /// noted again by the caller: reset_tail(), then note_tail() for each batch.
   Result<bool> truncate(std::uint64_t position, Offset end);
-  void reset_marks();
+  void reset_tail();
+  void note_tail(const BatchHeader& header, std::uint64_t position);
+  /// Where the tail begins: the last indexed position below `position`.
+  std::uint64_t tail_position(Offset end) const;
 
   /// What is known without a scan: the batch that begins at or before `offset`, close to it.
   std::uint32_t floor_position(Offset offset) const;
@@ -56,13 +59,19 @@ class Segment {
 
   void adopt_indexes(OffsetIndex offsets, TimeIndex times);
   void set_first_timestamp(WallMs timestamp) { first_timestamp_ = timestamp; }
-  void set_last_append(WallMs now) { last_append_ = now; }
-  FilePtr& offset_file() { return offset_file_; }
-  FilePtr& time_file() { return time_file_; }
-  FilePtr& txn_file() { return txn_file_; }
+  /// What age is counted from when records carry no time.
+  void set_append_time(WallMs now) { first_append_ = last_append_ = now; }
+  const FilePtr& offset_file() const { return offset_file_; }
+  const FilePtr& time_file() const { return time_file_; }
+  const FilePtr& txn_file() const { return txn_file_; }
+  void set_txn_file(FilePtr file) { txn_file_ = std::move(file); }
+  /// A rolled segment's descriptors of its indexes are not needed any more.
+  void close_indexes() {
+    offset_file_.reset();
+    time_file_.reset();
+  }
 
   std::uint64_t synced_size = 0;  // of the log file
-  bool directory_synced = false;  // the file's name is durable
   bool sealed = false;            // rolled: no more appends
   bool indexes_synced = false;    // of a sealed segment
 
@@ -75,8 +84,9 @@ class Segment {
     std::uint32_t next = 0;
   };
   Result<bool> open_index_files(Disk& disk, const std::string& folder, const LogConfig& config);
-  bool observe(const LogConfig& config, const BatchHeader& header, std::uint64_t position, OffsetEntry& offset_entry,
-               std::optional<TimeEntry>& time_entry);
+  void observe(const BatchHeader& header, std::uint64_t position);
+  bool entry_due(const LogConfig& config, const BatchHeader& header, std::uint64_t position, OffsetEntry& offset_entry,
+                 std::optional<TimeEntry>& time_entry);
 
   Offset base_;
   FilePtr file_, offset_file_, time_file_, txn_file_;
@@ -86,6 +96,7 @@ class Segment {
   WallMs max_timestamp_{-1};
   Offset offset_of_max_ = no_offset;
   WallMs first_timestamp_{-1};  // of the first batch: the roll clock
+  WallMs first_append_{-1};
   WallMs last_append_{-1};
   std::int64_t bytes_since_entry_ = 0;
   std::unique_ptr<Recent> recent_;

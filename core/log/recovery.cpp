@@ -1,0 +1,311 @@
+#include "core/log/recovery.h"
+
+#include <algorithm>
+
+#include "core/base/mutation.h"
+#include "core/log/file_reader.h"
+#include "core/log/log_walk.h"
+#include "core/model/trace_payloads.h"
+
+namespace harrow {
+namespace {
+bool ends_with(std::string_view name, std::string_view end) {
+  return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
+}
+}  // namespace
+
+Task<Result<std::unique_ptr<Log>>> Log::load(Place place, LoadOptions options) {
+  std::unique_ptr<Log> log(new Log(std::move(place)));
+  LogRecovery recovery(*log, options);
+  const Result<bool> done = co_await recovery.run();
+  if (!done) co_return pass(done.error());
+  co_return std::move(log);
+}
+
+Task<Result<bool>> LogRecovery::run() {
+  if (const auto found = find_files(); !found) co_return pass(found.error());
+  const Result<bool> epochs = co_await read_epochs();
+  if (!epochs) co_return pass(epochs.error());
+  for (std::size_t index = 0; index < log_.segments_.size() && !cut_; ++index) {
+    const Result<bool> loaded = co_await load_segment(index);
+    if (!loaded) co_return pass(loaded.error());
+  }
+  log_.end_ = next_;
+  const Result<bool> aborted = co_await read_txn_indexes();
+  if (!aborted) co_return pass(aborted.error());
+  if (const auto settled = settle(); !settled) co_return pass(settled.error());
+  const Result<bool> producers = co_await read_producers();
+  if (!producers) co_return pass(producers.error());
+  const LogNote note{log_.place_.name.topic, log_.place_.name.partition, options_.clean, options_.recovery_point};
+  log_.place_.trace.emit(TraceKind::log_loaded, log_.subject_, log_.start_.value(), log_.end_.value(), &note);
+  co_return true;
+}
+
+// Names first: what died or was in the making goes, the rest is sorted by offset.
+Result<bool> LogRecovery::find_files() {
+  Disk& disk = log_.place_.disk;
+  TRY(const std::vector<std::string> names, disk.list(log_.folder_));
+  std::vector<Offset> bases;
+  for (const std::string& name : names) {
+    if (ends_with(name, ".deleted") || ends_with(name, ".cleaned") || ends_with(name, ".tmp")) {
+      TRY_VOID(disk.remove(log_.folder_ + "/" + name));
+      ++log_.folder_changes_;
+    } else if (const auto base = segment_offset_of(name, ".log")) {
+      bases.push_back(*base);
+    } else if (const auto offset = segment_offset_of(name, ".snapshot")) {
+      log_.snapshots_.push_back(Log::Snapshot{*offset, nullptr});
+    }
+  }
+  for (const std::string& name : names)
+    for (const std::string_view suffix : {".index", ".timeindex", ".txnindex"})
+      if (const auto base = segment_offset_of(name, suffix); base && !std::binary_search(bases.begin(), bases.end(), *base)) {
+        TRY_VOID(disk.remove(log_.folder_ + "/" + name));
+        ++log_.folder_changes_;
+      }
+  for (const Offset base : bases) {
+    TRY(const FilePtr file, disk.open(log_.folder_ + "/" + segment_file_name(base, ".log"), OpenMode::existing));
+    log_.segments_.emplace_back(base, file, file->size());
+  }
+  if (bases.empty()) {
+    TRY_VOID(log_.create_segment(options_.log_start));
+  } else {
+    next_ = bases.front();
+  }
+  next_ = log_.segments_.front().base();
+  return true;
+}
+
+Task<Result<bool>> LogRecovery::read_epochs() {
+  const Result<FilePtr> file = log_.place_.disk.open(log_.folder_ + "/leader-epoch-checkpoint", OpenMode::existing);
+  if (!file) {
+    if (file.error().code != Code::not_found) co_return pass(file.error());
+    epochs_missing_ = log_.size_bytes() > 0;
+    co_return true;
+  }
+  const Result<Bytes> text = co_await (*file)->read(0, (*file)->size());
+  if (!text) co_return pass(text.error());
+  Result<EpochCache> epochs = EpochCache::parse(text->to_string());
+  if (epochs) log_.epochs_ = std::move(*epochs);
+  else epochs_missing_ = epochs_changed_ = true;
+  co_return true;
+}
+
+void LogRecovery::note_epoch(const BatchHeader& header) {
+  if (mutated(Bug::L06) && header.leader_epoch == LeaderEpoch(0)) return;
+  if (header.leader_epoch > log_.epochs_.latest() && log_.epochs_.assign(header.leader_epoch, header.base_offset)) epochs_changed_ = true;
+}
+
+Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
+  const bool last = index + 1 == log_.segments_.size();
+  const Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
+  log_.segments_[index].sealed = !last;
+  log_.segments_[index].set_append_time(options_.now);
+  bool scan = !options_.clean && (last || upper > options_.recovery_point);
+  if (!scan) {
+    const Result<bool> believed = co_await read_indexes(index);
+    if (!believed) co_return pass(believed.error());
+    scan = !*believed;
+  }
+  if (!scan && last) {
+    const Result<bool> whole = co_await read_tail(index);
+    if (!whole) co_return pass(whole.error());
+    scan = !*whole;
+  }
+  if (scan) {
+    const Result<bool> scanned = co_await scan_segment(index);
+    co_return scanned;
+  }
+  if (epochs_missing_) {
+    const Result<bool> found = co_await read_epochs_of(index);
+    if (!found) co_return pass(found.error());
+  }
+  Segment& segment = log_.segments_[index];
+  segment.synced_size = segment.size();
+  segment.indexes_synced = true;
+  if (!last) next_ = upper;
+  co_return true;
+}
+
+Task<Result<bool>> LogRecovery::read_indexes(std::size_t index) {
+  const std::string folder = log_.folder_ + "/";
+  const Offset base = log_.segments_[index].base();
+  const std::uint64_t size = log_.segments_[index].size();
+  if (size == 0) co_return true;
+  const Result<FilePtr> offsets_file = log_.place_.disk.open(folder + segment_file_name(base, ".index"), OpenMode::existing);
+  const Result<FilePtr> times_file = log_.place_.disk.open(folder + segment_file_name(base, ".timeindex"), OpenMode::existing);
+  if (!offsets_file || !times_file) co_return false;
+  const Result<Bytes> offsets_bytes = co_await (*offsets_file)->read(0, (*offsets_file)->size());
+  if (!offsets_bytes) co_return pass(offsets_bytes.error());
+  const Result<Bytes> times_bytes = co_await (*times_file)->read(0, (*times_file)->size());
+  if (!times_bytes) co_return pass(times_bytes.error());
+  OffsetIndex offsets;
+  TimeIndex times;
+  if (!OffsetIndex::decode(*offsets_bytes, size, offsets) || !TimeIndex::decode(*times_bytes, times)) co_return false;
+  log_.segments_[index].adopt_indexes(std::move(offsets), std::move(times));
+  co_return true;
+}
+
+Task<Result<bool>> LogRecovery::read_tail(std::size_t index) {
+  const std::uint64_t from = log_.segments_[index].tail_position(Offset(INT64_MAX));
+  next_ = log_.segments_[index].base();
+  log_.segments_[index].reset_tail();
+  FileReader reader(log_.segments_[index].file(), 0, log_.segments_[index].size());
+  // The first batch tells since when the segment is filled.
+  const Result<FileReader::Found> first = co_await reader.look(false);
+  if (!first) co_return pass(first.error());
+  if (*first == FileReader::Found::end) co_return true;
+  if (*first == FileReader::Found::bad) co_return false;
+  log_.segments_[index].set_first_timestamp(reader.header().max_timestamp);
+  FileReader tail(log_.segments_[index].file(), from, log_.segments_[index].size());
+  while (true) {
+    const Result<FileReader::Found> found = co_await tail.look(false);
+    if (!found) co_return pass(found.error());
+    if (*found == FileReader::Found::end) co_return true;
+    if (*found == FileReader::Found::bad || tail.header().base_offset < next_) co_return false;
+    log_.segments_[index].note_tail(tail.header(), tail.position());
+    next_ = tail.header().end_offset();
+    tail.advance();
+  }
+}
+
+Task<Result<bool>> LogRecovery::read_epochs_of(std::size_t index) {
+  FileReader reader(log_.segments_[index].file(), 0, log_.segments_[index].size());
+  while (true) {
+    const Result<FileReader::Found> found = co_await reader.look(false);
+    if (!found) co_return pass(found.error());
+    if (*found != FileReader::Found::batch) co_return true;
+    note_epoch(reader.header());
+    reader.advance();
+  }
+}
+
+Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
+  const bool last = index + 1 == log_.segments_.size();
+  const Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
+  const Offset base = log_.segments_[index].base();
+  const std::uint64_t size = log_.segments_[index].size();
+  log_.segments_[index].adopt_indexes(OffsetIndex(), TimeIndex());
+  if (scanned_from_ == no_offset) scanned_from_ = base;
+  if (log_.epochs_.truncate_from_end(base)) epochs_changed_ = true;
+  next_ = std::max(next_, base);
+  FileReader reader(log_.segments_[index].file(), 0, size);
+  bool bad = false;
+  while (true) {
+    const Result<FileReader::Found> found = co_await reader.look(true);
+    if (!found) co_return pass(found.error());
+    if (*found == FileReader::Found::end) break;
+    bad = *found == FileReader::Found::bad || reader.header().base_offset < next_ || reader.header().end_offset() > upper ||
+          reader.header().last_offset() - base > INT32_MAX;
+    if (bad) break;
+    log_.segments_[index].note_scanned(log_.config(), reader.header(), reader.position());
+    note_epoch(reader.header());
+    saw_producer_ = saw_producer_ || reader.header().has_producer();
+    next_ = reader.header().end_offset();
+    reader.advance();
+  }
+  const std::uint64_t valid = reader.position();
+  if (bad && next_ < options_.recovery_point)
+    co_return error(Code::corrupt_message, "records below the recovery point are damaged");
+  Segment& segment = log_.segments_[index];
+  if (bad) {
+    log_.place_.trace.emit(TraceKind::torn_tail_cut, log_.subject_, next_.value(), static_cast<std::int64_t>(size - valid));
+    if (const auto done = segment.truncate(valid, Offset(INT64_MAX)); !done) co_return pass(done.error());
+    segment.sealed = false;
+    cut_ = true;
+    if (const auto done = log_.drop_segments(index + 1, log_.segments_.size(), WallMs(-1)); !done) co_return pass(done.error());
+  }
+  Segment& scanned = log_.segments_[index];
+  const bool open = index + 1 == log_.segments_.size();
+  if (!open && scanned.max_timestamp().value() >= 0) {
+    if (const auto done = scanned.seal(log_.place_.disk, log_.folder_); !done) co_return pass(done.error());
+  }
+  if (const auto done = scanned.write_indexes(log_.place_.disk, log_.folder_, log_.config(), open); !done) co_return pass(done.error());
+  ++log_.folder_changes_;
+  co_return true;
+}
+
+Task<Result<bool>> LogRecovery::read_txn_indexes() {
+  for (std::size_t index = 0; index < log_.segments_.size(); ++index) {
+    const std::string path = log_.folder_ + "/" + segment_file_name(log_.segments_[index].base(), ".txnindex");
+    if (!log_.place_.disk.exists(path)) continue;
+    const Result<FilePtr> file = log_.place_.disk.open(path, OpenMode::existing);
+    if (!file) co_return pass(file.error());
+    const Result<Bytes> bytes = co_await (*file)->read(0, (*file)->size());
+    if (!bytes) co_return pass(bytes.error());
+    const std::uint64_t whole = bytes->size() / aborted_entry_bytes * aborted_entry_bytes;
+    std::vector<AbortedTransaction> entries = decode_aborted(bytes->sub(0, whole)).value_or(std::vector<AbortedTransaction>());
+    std::erase_if(entries, [this](const AbortedTransaction& entry) { return entry.last_offset >= log_.end_; });
+    if (const auto cut = (*file)->truncate(entries.size() * aborted_entry_bytes); !cut) co_return pass(cut.error());
+    log_.aborted_.insert(log_.aborted_.end(), entries.begin(), entries.end());
+    log_.segments_[index].set_txn_file(*file);
+  }
+  co_return true;
+}
+
+// Log start, epochs and recovery point agree with what was found.
+Result<bool> LogRecovery::settle() {
+  log_.start_ = std::max(options_.log_start, log_.segments_.front().base());
+  log_.recovery_point_ = options_.clean && scanned_from_ == no_offset ? log_.end_ : std::min(options_.recovery_point, log_.end_);
+  log_.recovery_point_ = std::max(log_.recovery_point_, log_.segments_.front().base());
+  if (log_.recovery_point_ < log_.end_) log_.unflushed_since_ = options_.now;
+  if (log_.start_ > log_.end_) {
+    // What was left is all below the log start: begin anew there.
+    const Offset start = log_.start_;
+    TRY_VOID(log_.drop_snapshots_above(no_offset));
+    TRY_VOID(log_.drop_segments(0, log_.segments_.size(), WallMs(-1)));
+    TRY_VOID(log_.create_segment(start));
+    log_.end_ = log_.recovery_point_ = start;
+    log_.epochs_.clear();
+    epochs_changed_ = true;
+    saw_producer_ = false;
+  }
+  if (log_.epochs_.truncate_from_end(log_.end_)) epochs_changed_ = true;
+  if (log_.epochs_.truncate_from_start(log_.start_)) epochs_changed_ = true;
+  if (epochs_changed_) TRY_VOID(log_.write_epochs());
+  return true;
+}
+
+// The newest snapshot that can be read, then every batch behind it.
+Task<Result<bool>> LogRecovery::read_producers() {
+  if (const auto done = log_.drop_snapshots_above(log_.end_); !done) co_return pass(done.error());
+  Offset from = log_.segments_.front().base();
+  while (!log_.snapshots_.empty()) {
+    const Offset offset = log_.snapshots_.back().offset;
+    const std::string path = log_.folder_ + "/" + segment_file_name(offset, ".snapshot");
+    const Result<FilePtr> file = log_.place_.disk.open(path, OpenMode::existing);
+    if (!file) co_return pass(file.error());
+    const Result<Bytes> bytes = co_await (*file)->read(0, (*file)->size());
+    if (!bytes) co_return pass(bytes.error());
+    Result<ProducerState> state = ProducerState::decode(*bytes);
+    if (state || mutated(Bug::L04)) {
+      if (state) log_.producers_ = std::move(*state);
+      from = offset;
+      break;
+    }
+    if (const auto gone = log_.place_.disk.remove(path); !gone) co_return pass(gone.error());
+    log_.snapshots_.pop_back();
+    ++log_.folder_changes_;
+  }
+  // What was read in full and named no producer need not be read again.
+  if (scanned_from_ != no_offset && from >= scanned_from_ && !saw_producer_) co_return true;
+  for (std::size_t index = log_.segment_index_of(from); index < log_.segments_.size(); ++index) {
+    const Segment& segment = log_.segments_[index];
+    FileReader reader(segment.file(), segment.floor_position(from), segment.size());
+    while (true) {
+      const Result<FileReader::Found> found = co_await reader.look(true);
+      if (!found) co_return pass(found.error());
+      if (*found == FileReader::Found::end) break;
+      if (*found == FileReader::Found::bad) co_return error(Code::corrupt_message, "a batch of a whole log is damaged");
+      const BatchHeader& header = reader.header();
+      if (header.last_offset() >= from && header.has_producer()) {
+        std::optional<TransactionMarker> marker;
+        if (header.is_control()) marker = marker_of(reader.batch());
+        log_.producers_.update(header, marker);
+      }
+      reader.advance();
+    }
+  }
+  co_return true;
+}
+
+}  // namespace harrow
