@@ -43,7 +43,7 @@ class Consumer::Session {
   Metadata metadata_;
   Signal changed_;
   Semaphore commit_turn_;  // one commit under way: an older one never overtakes a newer one
-  Coordinator coordinator_;
+  CoordinatorLink coordinator_;
   Fetcher fetcher_;
 
  private:

@@ -28,35 +28,35 @@ bool says_unreachable(Code code) {
 }
 }  // namespace
 
-Coordinator::Coordinator(Host& host, const ConsumerConfig& config, ConnectionPool& pool, Metadata& metadata, Signal& changed)
+CoordinatorLink::CoordinatorLink(Host& host, const ConsumerConfig& config, ConnectionPool& pool, Metadata& metadata, Signal& changed)
     : host_(host), config_(config), pool_(pool), metadata_(metadata), changed_(changed),
       random_(host.random.fork(config.client_id).fork("coordinator")), last_poll_(host.timers.now()), wake_(host.timers),
       scope_(host.scope.queue()) {
   if (!config_.group_id.empty()) heartbeat(scope_, Label("group heartbeat"));
 }
 
-void Coordinator::subscribe(std::vector<std::string> topics) {
+void CoordinatorLink::subscribe(std::vector<std::string> topics) {
   std::sort(topics.begin(), topics.end());
   for (const std::string& topic : topics) metadata_.add_topic(topic);
   if (topics != topics_) joined_ = false;
   topics_ = std::move(topics);
 }
 
-void Coordinator::request_join() {
+void CoordinatorLink::request_join() {
   joined_ = false;
   changed_.wake();
 }
 
-void Coordinator::reset_membership() {
+void CoordinatorLink::reset_membership() {
   lost_ = lost_ || generation_ >= 0;
   generation_ = -1;
   member_id_.clear();
   request_join();
 }
 
-void Coordinator::forget_coordinator() { node_ = no_node; }
+void CoordinatorLink::forget_coordinator() { node_ = no_node; }
 
-PartitionCounts Coordinator::counts_of(const std::set<std::string>& topics) const {
+PartitionCounts CoordinatorLink::counts_of(const std::set<std::string>& topics) const {
   PartitionCounts counts;
   for (const std::string& name : topics) {
     const Metadata::Topic* const topic = metadata_.find(name);
@@ -65,7 +65,7 @@ PartitionCounts Coordinator::counts_of(const std::set<std::string>& topics) cons
   return counts;
 }
 
-void Coordinator::check_topics() {
+void CoordinatorLink::check_topics() {
   if (!joined_ || !leading_) return;
   std::set<std::string> topics;
   for (const auto& [name, count] : partition_counts_) topics.insert(name);
@@ -73,7 +73,7 @@ void Coordinator::check_topics() {
   if (counts_of(topics) != partition_counts_) request_join();
 }
 
-Task<Result<BrokerConnection*>> Coordinator::connection(MonoNs deadline) {
+Task<Result<BrokerConnection*>> CoordinatorLink::connection(MonoNs deadline) {
   for (std::int32_t attempt = 1; node_ == no_node; ++attempt) {
     wire::FindCoordinatorRequest request;
     request.coordinator_keys.push_back(config_.group_id);
@@ -96,7 +96,7 @@ Task<Result<BrokerConnection*>> Coordinator::connection(MonoNs deadline) {
   co_return &pool_.coordinator(node_, endpoint_);
 }
 
-bool Coordinator::take_error(Code code) {
+bool CoordinatorLink::take_error(Code code) {
   if (says_coordinator_moved(code) || says_unreachable(code)) {
     forget_coordinator();
     return true;
@@ -113,7 +113,7 @@ bool Coordinator::take_error(Code code) {
   return false;
 }
 
-Task<Result<std::vector<TopicPartition>>> Coordinator::join(std::vector<TopicPartition> owned) {
+Task<Result<std::vector<TopicPartition>>> CoordinatorLink::join(std::vector<TopicPartition> owned) {
   const std::int32_t owned_generation = generation_;
   joining_ = true;  // no heartbeats from here to the end of the sync
   for (std::int32_t attempt = 0;;) {
@@ -194,7 +194,7 @@ Task<Result<std::vector<TopicPartition>>> Coordinator::join(std::vector<TopicPar
   }
 }
 
-Task<Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>>> Coordinator::assign_all(wire::JoinGroupResponse joined) {
+Task<Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>>> CoordinatorLink::assign_all(wire::JoinGroupResponse joined) {
   GroupSubscriptions members;
   std::set<std::string> topics;
   for (const auto& member : joined.members) {
@@ -228,7 +228,7 @@ Task<Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>>> Co
   co_return result;
 }
 
-Root Coordinator::heartbeat(Scope&, Label) {
+Root CoordinatorLink::heartbeat(Scope&, Label) {
   MonoNs next{0};
   for (;;) {
     if (generation_ < 0 || joining_ || fatal_) {
@@ -276,7 +276,7 @@ Root Coordinator::heartbeat(Scope&, Label) {
   }
 }
 
-Task<Result<bool>> Coordinator::commit(CommitOffsets offsets, MonoNs deadline) {
+Task<Result<bool>> CoordinatorLink::commit(CommitOffsets offsets, MonoNs deadline) {
   if (offsets.empty()) co_return true;
   for (std::int32_t attempt = 1;; ++attempt) {
     if (fatal_) co_return pass(*fatal_);
@@ -337,7 +337,7 @@ Task<Result<bool>> Coordinator::commit(CommitOffsets offsets, MonoNs deadline) {
   }
 }
 
-Task<Result<CommitOffsets>> Coordinator::committed(std::vector<TopicPartition> ids, MonoNs deadline) {
+Task<Result<CommitOffsets>> CoordinatorLink::committed(std::vector<TopicPartition> ids, MonoNs deadline) {
   for (std::int32_t attempt = 1;; ++attempt) {
     const Result<BrokerConnection*> found = co_await connection(deadline);
     if (!found) co_return pass(found.error());
@@ -374,7 +374,7 @@ Task<Result<CommitOffsets>> Coordinator::committed(std::vector<TopicPartition> i
   }
 }
 
-Task<void> Coordinator::leave() {
+Task<void> CoordinatorLink::leave() {
   joined_ = joining_ = false;
   const std::string member = member_id_;
   generation_ = -1;

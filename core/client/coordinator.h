@@ -21,9 +21,9 @@
 
 namespace harrow {
 
-class Coordinator {
+class CoordinatorLink {
  public:
-  Coordinator(Host& host, const ConsumerConfig& config, ConnectionPool& pool, Metadata& metadata, Signal& changed);
+  CoordinatorLink(Host& host, const ConsumerConfig& config, ConnectionPool& pool, Metadata& metadata, Signal& changed);
 
   void subscribe(std::vector<std::string> topics);
   bool subscribed() const { return !topics_.empty(); }
