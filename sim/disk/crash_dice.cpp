@@ -80,7 +80,11 @@ CrashLoss dice_file(Node& file, FileSystem file_system, std::uint64_t kept_up_to
     }
     // Below this, the file had bytes at every moment; above, blocks were freed or newly taken on the way.
     std::uint64_t lowest_size = base_size;
-    for (const Change& change : open) lowest_size = std::min(lowest_size, change.new_size);
+    std::vector<std::uint64_t> lowest_until{base_size};  // and the same up to each moment
+    for (const Change& change : open) {
+      lowest_size = std::min(lowest_size, change.new_size);
+      lowest_until.push_back(lowest_size);
+    }
     // Grains that some change touched, each at a moment of its own history.
     std::vector<std::uint64_t> grains;
     for (const Change& change : open)
@@ -93,7 +97,7 @@ CrashLoss dice_file(Node& file, FileSystem file_system, std::uint64_t kept_up_to
       std::size_t seen = 0;
       if (file_system == FileSystem::adversarial || end <= lowest_size) {
         seen = random.below(open.size() + 1);
-      } else if (file_system == FileSystem::ext4 || at < lowest_size || random.chance(3, 4)) {
+      } else if (file_system == FileSystem::ext4 || at < lowest_until[under_size] || random.chance(3, 4)) {
         seen = under_size;
       } else {
         loss.bytes += grain;  // the size got there, the page did not: zeros
