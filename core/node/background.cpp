@@ -49,11 +49,11 @@ Task<Result<bool>> Broker::write_checkpoints(bool recovery_points) {
       marks[partition->name()] = partition->high_watermark();
     }
   }
-  const std::string path = config_.log_dir + "/" + (recovery_points ? recovery_point_file : high_watermark_file);
-  Task<Result<bool>> writing = write_offset_checkpoint(host_.disk, path, std::move(marks));
+  const std::string folder = config_.log_dir + "/";
+  Task<Result<bool>> writing = write_durably(host_.disk, folder + std::string(recovery_points ? recovery_point_checkpoint : replication_offset_checkpoint), to_text(marks));
   Result<bool> written = co_await writing;
   if (written && recovery_points) {
-    Task<Result<bool>> writing_starts = write_offset_checkpoint(host_.disk, config_.log_dir + "/" + log_start_file, std::move(starts));
+    Task<Result<bool>> writing_starts = write_durably(host_.disk, folder + std::string(log_start_checkpoint), to_text(starts));
     written = co_await writing_starts;
   }
   if (written) host_.trace.emit(TraceKind::checkpoint_written, 0, recovery_points ? 1 : 0, static_cast<std::int64_t>(partitions_.size()));
@@ -167,10 +167,9 @@ Task<bool> Broker::stop() {
   const Result<bool> recovery = co_await writing_recovery;
   clean = clean && hw && recovery;
   if (clean) {
-    Task<Result<bool>> marking = write_clean_shutdown(host_.disk, config_.log_dir, epoch_.value());
+    Task<Result<bool>> marking = mark_clean_shutdown(host_.disk, host_.trace, config_.log_dir, epoch_.value());
     const Result<bool> marked = co_await marking;
     clean = marked.has_value();
-    if (clean) host_.trace.emit(TraceKind::clean_shutdown_marked, 0);
   }
   co_return clean;
 }

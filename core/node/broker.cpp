@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "core/base/mutation.h"
 #include "core/log/checkpoint_files.h"
-#include "core/node/fetcher.h"
+#include "core/node/replica_fetcher.h"
 #include "core/wire/allocate_producer_ids_request.h"
 #include "core/wire/allocate_producer_ids_response.h"
 
@@ -19,8 +18,6 @@ Uuid draw_uuid(Random& random) {
   id.low = random.next();
   return id;
 }
-
-std::string data_path(const NodeConfig& config, const std::string& name) { return config.log_dir + "/" + name; }
 
 /// "orders-3" → orders, 3; nothing for folders that hold no live partition.
 std::optional<TopicPartition> partition_of_folder(std::string_view folder) {
@@ -86,6 +83,11 @@ Partition* Broker::find(std::string_view topic, std::int32_t partition) {
   return image == nullptr ? nullptr : find(TopicIdPartition{image->id, partition});
 }
 
+std::int32_t Broker::offsets_partition_count() {
+  const controller::TopicImage* const topic = image_.topic(offsets_topic_name);
+  return topic == nullptr ? 0 : static_cast<std::int32_t>(topic->partitions.size());
+}
+
 const ConfigSnapshot& Broker::topic_settings(const Uuid& topic_id) const {
   const auto found = topic_settings_.find(topic_id);
   return found == topic_settings_.end() ? settings_ : *found->second;
@@ -95,59 +97,47 @@ const ConfigSnapshot& Broker::topic_settings(const Uuid& topic_id) const {
 
 Task<Result<bool>> Broker::load_logs() {
   Disk& disk = host_.disk;
-  // The mark goes before anything is loaded: a crash from here on is an unclean stop (L01).
-  const bool clean = disk.exists(data_path(config_, clean_shutdown_file));
-  if (clean) {
-    Task<Result<std::optional<std::int64_t>>> reading = read_clean_shutdown(disk, config_.log_dir);
-    const Result<std::optional<std::int64_t>> previous = co_await reading;
-    if (previous && previous->has_value()) previous_epoch_ = **previous;
-    if (!mutated(Bug::L01)) {
-      Task<Result<bool>> removing = remove_clean_shutdown(disk, config_.log_dir);
-      const Result<bool> removed = co_await removing;
-      if (!removed) co_return pass(removed.error());
-    }
-  }
-  Task<Result<OffsetCheckpoint>> reading_hw = read_offset_checkpoint(disk, data_path(config_, high_watermark_file));
-  Result<OffsetCheckpoint> high_watermarks = co_await reading_hw;
-  Task<Result<OffsetCheckpoint>> reading_recovery = read_offset_checkpoint(disk, data_path(config_, recovery_point_file));
-  Result<OffsetCheckpoint> recovery_points = co_await reading_recovery;
-  Task<Result<OffsetCheckpoint>> reading_starts = read_offset_checkpoint(disk, data_path(config_, log_start_file));
-  Result<OffsetCheckpoint> log_starts = co_await reading_starts;
-  for (const Result<OffsetCheckpoint>* checkpoint : {&high_watermarks, &recovery_points, &log_starts})
-    if (!*checkpoint && checkpoint->error().code == Code::io_error) co_return pass(checkpoint->error());
-  // A checkpoint that does not read is as good as none: recovery starts at 0, the high watermark is learned anew.
-  if (high_watermarks) high_watermark_checkpoint_ = std::move(*high_watermarks);
-
+  Task<Result<LogDirState>> opening = open_log_dir(disk, config_.log_dir);
+  Result<LogDirState> state = co_await opening;
+  if (!state) co_return pass(state.error());
+  const bool clean = state->clean;
+  previous_epoch_ = state->broker_epoch;
+  high_watermark_checkpoint_ = std::move(state->high_watermarks);
   const Result<std::vector<std::string>> folders = disk.list(config_.log_dir);
   if (!folders) co_return pass(folders.error());
   for (const std::string& folder : *folders) {
     if (folder.ends_with("-delete/")) {
-      folders_to_remove_.push_back(data_path(config_, folder.substr(0, folder.size() - 1)));
+      folders_to_remove_.push_back(config_.log_dir + "/" + folder.substr(0, folder.size() - 1));
       continue;
     }
     const std::optional<TopicPartition> name = folder.ends_with("/") ? partition_of_folder(folder) : std::nullopt;
     if (!name || name->topic == metadata_topic_name) continue;
-    Task<Result<std::optional<Uuid>>> reading_id = read_partition_metadata(disk, config_.log_dir + "/" + folder_of(*name));
-    const Result<std::optional<Uuid>> topic_id = co_await reading_id;
-    if (!topic_id) co_return pass(topic_id.error());
-    if (!topic_id->has_value()) continue;  // made and lost before it held anything
+    Task<Result<std::string>> reading_id = read_text(disk, config_.log_dir + "/" + folder_of(*name) + "/partition.metadata");
+    const Result<std::string> text = co_await reading_id;
+    if (!text && text.error().code == Code::io_error) co_return pass(text.error());
+    const Result<Uuid> topic_id = text ? parse_partition_metadata(*text) : Result<Uuid>(pass(text.error()));
+    if (!topic_id) {
+      // Its name never became durable, so nothing in it was ever acknowledged beyond the page cache: out of the way.
+      const std::string folder_path = config_.log_dir + "/" + folder_of(*name);
+      const Result<bool> renamed = disk.rename(folder_path, folder_path + ".0-stray");
+      if (!renamed) co_return pass(renamed.error());
+      continue;
+    }
     Log::LoadOptions options;
     options.clean = clean;
     options.now = host_.clock.wall();
-    if (recovery_points && recovery_points->count(*name) != 0) options.recovery_point = recovery_points->at(*name);
-    if (log_starts && log_starts->count(*name) != 0) options.log_start = log_starts->at(*name);
-    Log::Place place{disk, host_.trace, config_.log_dir, *name, **topic_id, log_config_for(**topic_id)};
+    if (const auto point = state->recovery_points.find(*name); point != state->recovery_points.end()) options.recovery_point = point->second;
+    if (const auto start = state->log_starts.find(*name); start != state->log_starts.end()) options.log_start = start->second;
+    Log::Place place{disk, host_.trace, config_.log_dir, *name, *topic_id, log_config_for(*topic_id)};
     co_await host_.cpu.spend(Work::background, 0);
     Task<Result<std::unique_ptr<Log>>> loading = Log::load(std::move(place), options);
     Result<std::unique_ptr<Log>> log = co_await loading;
     if (!log) co_return pass(log.error());
-    loaded_logs_.emplace(TopicIdPartition{**topic_id, name->partition}, std::move(*log));
+    loaded_logs_.emplace(TopicIdPartition{*topic_id, name->partition}, std::move(*log));
   }
-  if (clean && mutated(Bug::L01)) {
-    Task<Result<bool>> removing = remove_clean_shutdown(disk, config_.log_dir);
-    const Result<bool> removed = co_await removing;
-    if (!removed) co_return pass(removed.error());
-  }
+  Task<Result<bool>> finishing = logs_loaded(disk, config_.log_dir);
+  const Result<bool> finished = co_await finishing;
+  if (!finished) co_return pass(finished.error());
   logs_loaded_ = true;
   co_return true;
 }
@@ -353,8 +343,8 @@ std::shared_ptr<const LogConfig> Broker::log_config_for(const Uuid& topic_id) co
 // ---- Fetchers
 
 void Broker::start_fetching(Partition& partition) {
-  std::unique_ptr<Fetcher>& fetcher = fetchers_[partition.leader()];
-  if (fetcher == nullptr) fetcher = std::make_unique<Fetcher>(*this, partition.leader());
+  std::unique_ptr<ReplicaFetcher>& fetcher = fetchers_[partition.leader()];
+  if (fetcher == nullptr) fetcher = std::make_unique<ReplicaFetcher>(*this, partition.leader());
   fetcher->add(partition.id());
 }
 

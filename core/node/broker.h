@@ -24,7 +24,7 @@ namespace harrow {
 
 enum class BrokerState : std::uint8_t { not_running = 0, starting = 1, recovery = 2, running = 3, pending_shutdown = 6, shutting_down = 7 };
 
-class Broker final : public Membership, public IsrRequests {
+class Broker final : public Membership, public IsrRequests, public CoordinatorBroker {
  public:
   Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& settings, Quorum& quorum, const controller::Image& image,
          const Uuid& directory_id);
@@ -83,13 +83,15 @@ class Broker final : public Membership, public IsrRequests {
     co_return response;
   }
   /// Halts the node: its only log folder failed (Kafka's rule for EIO, ENOSPC and failed syncs).
-  void fail_storage(const Error& error);
+  void fail_storage(const Error& error) override;
+  Partition* offsets_partition(std::int32_t partition) override { return find(offsets_topic_name, partition); }
+  std::int32_t offsets_partition_count() override;
   /// Makes a topic that a client or a coordinator asked for, with the broker's defaults; coalesced.
   void create_topic_automatically(const std::string& topic);
   bool fetching(const TopicIdPartition& id) const;
 
  private:
-  friend class Fetcher;
+  friend class ReplicaFetcher;
   // broker.cpp
   Root apply_metadata(Scope& scope, Label label);
   Task<Result<bool>> make_missing_logs(const controller::Delta& delta);
@@ -159,7 +161,7 @@ class Broker final : public Membership, public IsrRequests {
   bool stop_wanted_ = false;
   bool failed_ = false;
 
-  std::map<NodeId, std::unique_ptr<class Fetcher>> fetchers_;
+  std::map<NodeId, std::unique_ptr<class ReplicaFetcher>> fetchers_;
 
   std::int64_t next_producer_id_ = 0;
   std::int64_t producer_ids_left_ = 0;

@@ -27,13 +27,16 @@ bool Node::ready() const {
 }
 
 Task<Result<bool>> Node::prepare_folder() {
-  Task<Result<std::optional<MetaProperties>>> reading = read_meta_properties(host_.disk, config_.log_dir);
-  const Result<std::optional<MetaProperties>> found = co_await reading;
-  if (!found) co_return pass(found.error());
-  if (found->has_value()) {
-    if ((*found)->cluster_id != config_.cluster_id || (*found)->node_id != config_.id)
+  const std::string path = config_.log_dir + "/meta.properties";
+  if (host_.disk.exists(path)) {
+    Task<Result<std::string>> reading = read_text(host_.disk, path);
+    const Result<std::string> text = co_await reading;
+    if (!text) co_return pass(text.error());
+    const Result<MetaProperties> found = parse_meta_properties(*text);
+    if (!found) co_return pass(found.error());
+    if (found->cluster_id != config_.cluster_id || found->node_id != config_.id.value())
       co_return error(Code::inconsistent_cluster_id, "meta.properties belongs to another node or cluster");
-    directory_id_ = (*found)->directory_id;
+    directory_id_ = found->directory_id;
     co_return true;
   }
   Random random = host_.random.fork("directory", static_cast<std::uint64_t>(host_.clock.mono().value()));
@@ -41,9 +44,9 @@ Task<Result<bool>> Node::prepare_folder() {
   directory_id_.low = random.next();
   MetaProperties fresh;
   fresh.cluster_id = config_.cluster_id;
-  fresh.node_id = config_.id;
+  fresh.node_id = config_.id.value();
   fresh.directory_id = directory_id_;
-  Task<Result<bool>> writing = write_meta_properties(host_.disk, config_.log_dir, fresh);
+  Task<Result<bool>> writing = write_durably(host_.disk, path, to_text(fresh));
   co_return co_await writing;
 }
 

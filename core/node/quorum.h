@@ -38,7 +38,7 @@
 namespace harrow {
 
 /// One committed batch of metadata records, as replayed. `records` are the record values: frame version, type,
-/// version, message (facts section 9). Control batches are not shown but move the applied offset.
+/// version, message (facts section 9). A control batch is shown without records.
 struct CommittedBatch {
   Offset base;
   Offset last;
@@ -108,7 +108,7 @@ class Quorum {
   /// Clean stop: a leader hands over, the log is synced. The roots end; requests get BROKER_NOT_AVAILABLE.
   Task<bool> stop();
 
-  // What other nodes ask. `version` shapes the answer where versions differ in meaning.
+  // What other nodes ask.
   Task<wire::VoteResponse> vote(wire::VoteRequest request);
   Task<wire::BeginQuorumEpochResponse> begin_quorum_epoch(wire::BeginQuorumEpochRequest request);
   Task<wire::EndQuorumEpochResponse> end_quorum_epoch(wire::EndQuorumEpochRequest request);

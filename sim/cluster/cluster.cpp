@@ -112,8 +112,8 @@ Machine& Cluster::add_client(const std::string& name, const std::string& rack) {
 
 void Cluster::boot(NodePlace& place) {
   place.machine->start([&](SimHost& host) {
-    auto node = std::make_unique<Node>(host.host(), place.config);
-    Node& started = *node;
+    auto node = std::make_unique<harrow::Node>(host.host(), place.config);
+    harrow::Node& started = *node;
     place.machine->own_node(std::move(node));
     started.start();
   });
@@ -131,12 +131,12 @@ Cluster::NodePlace* Cluster::find_node(NodeId id) {
 
 const Cluster::NodePlace* Cluster::find_node(NodeId id) const { return const_cast<Cluster*>(this)->find_node(id); }
 
-Node* Cluster::live(NodeId id) {
+harrow::Node* Cluster::live(NodeId id) {
   NodePlace* const place = find_node(id);
   return place == nullptr ? nullptr : place->machine->node();
 }
 
-const Node* Cluster::live(NodeId id) const { return const_cast<Cluster*>(this)->live(id); }
+const harrow::Node* Cluster::live(NodeId id) const { return const_cast<Cluster*>(this)->live(id); }
 
 std::vector<Endpoint> Cluster::bootstrap() const {
   std::vector<Endpoint> endpoints;
@@ -166,7 +166,7 @@ void Cluster::restart(NodeId id) {
 }
 
 namespace {
-Root stop_node(Scope&, Label, Kernel& kernel, Node& node, std::function<void()> stopped) {
+Root stop_node(Scope&, Label, Kernel& kernel, harrow::Node& node, std::function<void()> stopped) {
   Task<bool> stopping = node.stop();
   co_await stopping;
   // The process ends in an event of its own: this root belongs to it.
@@ -205,7 +205,7 @@ NodeId Cluster::active_controller() const {
   NodeId active = no_node;
   LeaderEpoch newest = no_epoch;
   for (const NodePlace& place : nodes_) {
-    Node* const node = place.machine->node();
+    harrow::Node* const node = place.machine->node();
     if (node == nullptr || node->controller() == nullptr || !node->controller()->active()) continue;
     if (node->controller()->epoch() > newest) {
       newest = node->controller()->epoch();
@@ -218,7 +218,7 @@ NodeId Cluster::active_controller() const {
 const controller::Image* Cluster::newest_image() const {
   const controller::Image* newest = nullptr;
   for (const NodePlace& place : nodes_) {
-    const Node* const node = place.machine->node();
+    const harrow::Node* const node = place.machine->node();
     if (node != nullptr && (newest == nullptr || node->image().offset() > newest->offset())) newest = &node->image();
   }
   return newest;
@@ -235,7 +235,7 @@ const controller::PartitionImage* Cluster::partition(std::string_view topic_name
 }
 
 const Partition* Cluster::replica(NodeId broker, const TopicIdPartition& id) const {
-  const Node* const node = live(broker);
+  const harrow::Node* const node = live(broker);
   if (node == nullptr || node->broker() == nullptr) return nullptr;
   const auto found = node->broker()->partitions().find(id);
   return found == node->broker()->partitions().end() ? nullptr : found->second.get();

@@ -38,8 +38,8 @@ class Cluster {
   NodePlace* find_node(NodeId id);
   const NodePlace* find_node(NodeId id) const;
   /// The live node, or null while it is down.
-  Node* live(NodeId id);
-  const Node* live(NodeId id) const;
+  harrow::Node* live(NodeId id);
+  const harrow::Node* live(NodeId id) const;
   /// Bootstrap addresses of all brokers, for clients.
   std::vector<Endpoint> bootstrap() const;
 

@@ -55,9 +55,9 @@ class Machine {
   SimHost* host() { return host_.get(); }
   ReadyQueue* queue() { return queue_.get(); }
   /// What the process consists of beyond its host; destroyed between its roots and its host.
-  void own_node(std::unique_ptr<Node> node) { node_ = std::move(node); }
-  Node* node() { return node_.get(); }
-  const Node* node() const { return node_.get(); }
+  void own_node(std::unique_ptr<harrow::Node> node) { node_ = std::move(node); }
+  harrow::Node* node() { return node_.get(); }
+  const harrow::Node* node() const { return node_.get(); }
 
  private:
   void end_process();
@@ -68,7 +68,7 @@ class Machine {
   bool started_before_ = false;
   std::unique_ptr<ReadyQueue> queue_;
   std::unique_ptr<SimHost> host_;
-  std::unique_ptr<Node> node_;
+  std::unique_ptr<harrow::Node> node_;
 };
 
 }  // namespace harrow::sim

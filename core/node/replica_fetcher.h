@@ -13,9 +13,9 @@ namespace harrow {
 
 class Broker;
 
-class Fetcher {
+class ReplicaFetcher {
  public:
-  Fetcher(Broker& broker, NodeId leader);
+  ReplicaFetcher(Broker& broker, NodeId leader);
   /// Copies this partition from now on, in the leader epoch that it has.
   void add(const TopicIdPartition& id);
   void remove(const TopicIdPartition& id);

@@ -1,4 +1,4 @@
-#include "core/node/fetcher.h"
+#include "core/node/replica_fetcher.h"
 
 #include "core/node/broker.h"
 #include "core/wire/fetch_request.h"
@@ -7,7 +7,7 @@
 
 namespace harrow {
 
-Fetcher::Fetcher(Broker& broker, NodeId leader)
+ReplicaFetcher::ReplicaFetcher(Broker& broker, NodeId leader)
     : broker_(broker),
       host_(broker.host()),
       leader_(leader),
@@ -16,7 +16,7 @@ Fetcher::Fetcher(Broker& broker, NodeId leader)
   run(host_.scope, Label("replica fetcher"));
 }
 
-void Fetcher::add(const TopicIdPartition& id) {
+void ReplicaFetcher::add(const TopicIdPartition& id) {
   Partition* const partition = broker_.find(id);
   CHECK(partition != nullptr);
   Wanted& wanted = wanted_[id];
@@ -27,19 +27,19 @@ void Fetcher::add(const TopicIdPartition& id) {
   changed_.wake();
 }
 
-void Fetcher::remove(const TopicIdPartition& id) {
+void ReplicaFetcher::remove(const TopicIdPartition& id) {
   const auto found = wanted_.find(id);
   if (found == wanted_.end()) return;
   if (found->second.in_session) forgotten_.insert(id);
   wanted_.erase(found);
 }
 
-void Fetcher::back_off(const TopicIdPartition& id) {
+void ReplicaFetcher::back_off(const TopicIdPartition& id) {
   const auto found = wanted_.find(id);
   if (found != wanted_.end()) found->second.not_before = after_ms(host_.clock.mono(), broker_.settings().number(ConfigKey::replica_fetch_backoff_ms));
 }
 
-void Fetcher::forget_session() {
+void ReplicaFetcher::forget_session() {
   session_id_ = 0;
   session_epoch_ = 0;
   forgotten_.clear();
@@ -49,7 +49,7 @@ void Fetcher::forget_session() {
   }
 }
 
-Root Fetcher::run(Scope&, Label) {
+Root ReplicaFetcher::run(Scope&, Label) {
   for (;;) {
     // Who is due now, and when the next one is.
     const MonoNs now = host_.clock.mono();
@@ -74,7 +74,7 @@ Root Fetcher::run(Scope&, Label) {
   }
 }
 
-Task<bool> Fetcher::fetch_once() {
+Task<bool> ReplicaFetcher::fetch_once() {
   const controller::BrokerImage* const leader = broker_.image().broker(leader_);
   const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
   if (endpoint == nullptr) co_return false;
@@ -161,7 +161,7 @@ Task<bool> Fetcher::fetch_once() {
   co_return true;
 }
 
-Task<Result<bool>> Fetcher::take(TopicIdPartition id, wire::FetchResponse::PartitionData data) {
+Task<Result<bool>> ReplicaFetcher::take(TopicIdPartition id, wire::FetchResponse::PartitionData data) {
   const auto found = wanted_.find(id);
   Partition* const partition = broker_.find(id);
   if (found == wanted_.end() || partition == nullptr || partition->role() != ReplicaRole::follower ||
@@ -194,7 +194,7 @@ Task<Result<bool>> Fetcher::take(TopicIdPartition id, wire::FetchResponse::Parti
   co_return true;
 }
 
-Task<Result<bool>> Fetcher::truncate(TopicIdPartition id, Offset to) {
+Task<Result<bool>> ReplicaFetcher::truncate(TopicIdPartition id, Offset to) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     Partition* const partition = broker_.find(id);
     if (partition == nullptr || partition->role() != ReplicaRole::follower) co_return true;
@@ -207,7 +207,7 @@ Task<Result<bool>> Fetcher::truncate(TopicIdPartition id, Offset to) {
   co_return error(Code::unknown_server_error, "the log cannot be cut");
 }
 
-Task<Result<bool>> Fetcher::resolve_out_of_range(TopicIdPartition id) {
+Task<Result<bool>> ReplicaFetcher::resolve_out_of_range(TopicIdPartition id) {
   std::int64_t ends[2] = {-1, -1};
   for (int which = 0; which < 2; ++which) {
     Partition* const partition = broker_.find(id);
