@@ -44,9 +44,9 @@ Quorum::State::State(Host& its_host, QuorumConfig its_config, QuorumListener& it
       commits(host.timers),
       scheduled(host.timers),
       ending(host.timers),
-      last_snapshot(host.clock.mono()),
       applied_mark(host.timers),
-      committed_mark(host.timers) {}
+      committed_mark(host.timers),
+      last_snapshot(host.clock.mono()) {}
 
 void Quorum::State::fail(const Error& why) {
   if (ended) return;

@@ -168,11 +168,11 @@ Root Quorum::State::flush(Scope&, Label) {
     }
     if (!voter) continue;
     if (version == log_version) host.trace.emit(TraceKind::quorum_flushed, subject, end.value(), core->epoch().value());
-    const bool news = version == core->log_version() && end > core->flushed_end();
     core->flushed(end, version, now());
     stepped();
-    if (!news) {
-      // The core is ahead of the log (a truncation is on its way): look again when it has been done.
+    const bool behind_core = version == log_version && version != core->log_version();
+    if (behind_core && end == store.log().end_offset()) {
+      // The core has decided on a truncation that is not done yet; whoever does it wakes this.
       const Reached reached = co_await unsynced.next();
       if (reached == Reached::closed) break;
     }

@@ -90,6 +90,17 @@ void Raft::become_resigned(std::vector<ReplicaKey> preferred, MonoNs now) {
   election_deadline_ = now + draw_election_ns();
 }
 
+// The other voters, the one with the longest log first.
+std::vector<ReplicaKey> Raft::successors() const {
+  std::vector<ReplicaProgress> voters;
+  for (const ReplicaProgress& p : replicas_)
+    if (p.is_voter && p.key.id != config_.self.id) voters.push_back(p);
+  std::stable_sort(voters.begin(), voters.end(), [](const auto& a, const auto& b) { return a.end > b.end; });
+  std::vector<ReplicaKey> keys;
+  for (const ReplicaProgress& p : voters) keys.push_back(p.key);
+  return keys;
+}
+
 void Raft::leave_prospective(MonoNs now) {
   if (hard_.leader != no_node && hard_.leader != config_.self.id) {
     become_follower(hard_.epoch, hard_.leader, now);

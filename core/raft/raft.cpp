@@ -51,6 +51,7 @@ Ready Raft::take_ready() {
   ready_ = Ready{};
   if (hard_ != handed_out_) ready.hard_state = hard_;
   handed_out_ = hard_;
+  ready.log_version = log_version_;
   return ready;
 }
 
@@ -124,23 +125,21 @@ void Raft::snapshot_refused(MonoNs now) {
   poll(now);
 }
 
-void Raft::log_start_moved(OffsetAndEpoch new_base, OffsetAndEpoch oldest) {
+void Raft::log_start_moved(OffsetAndEpoch new_base, std::optional<OffsetAndEpoch> oldest) {
   CHECK(new_base.offset <= high_watermark_ && new_base.offset >= log_start());
   epochs_.drop_below(new_base);
-  oldest_snapshot_ = oldest;
+  if (oldest) oldest_snapshot_ = oldest;
 }
 
 void Raft::resign(MonoNs now) {
   stopping_ = true;
-  if (role_ == Role::leader) {
-    std::vector<ReplicaProgress> voters;
-    for (const ReplicaProgress& p : replicas_)
-      if (p.is_voter && p.key.id != config_.self.id) voters.push_back(p);
-    std::stable_sort(voters.begin(), voters.end(), [](const auto& a, const auto& b) { return a.end > b.end; });
-    std::vector<ReplicaKey> preferred;
-    for (const ReplicaProgress& p : voters) preferred.push_back(p.key);
-    become_resigned(std::move(preferred), now);
-  }
+  if (role_ == Role::leader) become_resigned(successors(), now);
+  poll(now);
+}
+
+void Raft::renounce(LeaderEpoch epoch, MonoNs now) {
+  if (role_ != Role::leader || epoch != hard_.epoch) return;
+  become_resigned(successors(), now);
   poll(now);
 }
 

@@ -113,6 +113,8 @@ struct Ready {
   /// Everything below is committed and may be applied.
   std::optional<Offset> high_watermark;
   std::vector<Fact> facts;
+  /// log_version() when this Ready was taken: what the log is once it has been done.
+  std::uint64_t log_version = 0;
 
   bool empty() const {
     return !hard_state && !truncate_to && append.empty() && snapshot_chunks.empty() && messages.empty() && roles.empty() &&
@@ -154,9 +156,11 @@ class Raft {
   /// It could not be stored; fetching starts over.
   void snapshot_refused(MonoNs now);
   /// Retention has cut the log; `oldest` is the oldest snapshot left, at or above the log's new start.
-  void log_start_moved(OffsetAndEpoch new_base, OffsetAndEpoch oldest);
+  void log_start_moved(OffsetAndEpoch new_base, std::optional<OffsetAndEpoch> oldest);
   /// Clean stop: a leader hands over (EndQuorumEpoch with successors by end offset), others do nothing.
   void resign(MonoNs now);
+  /// The leader of `epoch` gives up although it goes on running.
+  void renounce(LeaderEpoch epoch, MonoNs now);
 
   bool has_ready() const;
   Ready take_ready();
@@ -218,6 +222,7 @@ class Raft {
   void become_candidate(MonoNs now);
   void become_leader(MonoNs now);
   void become_resigned(std::vector<ReplicaKey> preferred, MonoNs now);
+  std::vector<ReplicaKey> successors() const;
   void leave_prospective(MonoNs now);
   bool may_grant(const VoteRequest& request) const;
   void count_vote(NodeId voter, bool granted, MonoNs now);
