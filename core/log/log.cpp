@@ -55,9 +55,12 @@ std::int64_t Log::jitter_ms() const {
 Result<bool> Log::create_segment(Offset base) {
   const auto file = place_.disk.open(folder_ + "/" + segment_file_name(base, ".log"), OpenMode::create);
   if (!file) return broken(file.error());
-  if ((*file)->size() != 0)
+  const bool reused = (*file)->size() != 0;
+  if (reused) {
     if (const auto emptied = (*file)->truncate(0); !emptied) return broken(emptied.error());
+  }
   segments_.emplace_back(base, *file, 0);
+  segments_.back().cut_unsynced = reused;
   ++folder_changes_;
   jitter_ms_ = -1;
   return true;
@@ -214,8 +217,9 @@ Result<Appended> Log::append_as_follower(const Bytes& batches, WallMs now) {
       }
       if (headers.empty()) {
         TRY_VOID(roll_if_due(*header, header->size_bytes(), now));
-      } else if (active().must_roll(*header, run_end - done + header->size_bytes(), config(), jitter_ms(), now)) {
-        break;
+      } else if (active().size() == 0 || headers.size() >= active().free_index_entries(config()) ||
+                 active().must_roll(*header, run_end - done + header->size_bytes(), config(), jitter_ms(), now)) {
+        break;  // another write: by then the segment knows what went in
       }
       headers.push_back(*header);
       expected = header->end_offset();

@@ -80,7 +80,7 @@ Task<Result<bool>> Log::sync_up_to(Offset target) {
     for (const Segment& segment : segments_) {
       if (segment.base() >= target && !closed_) break;
       base = segment.base();
-      if (segment.synced_size < segment.size() && base >= done_below) {
+      if (segment.needs_sync() && base >= done_below) {
         file = segment.file();
         second = segment.txn_file();
         size = segment.size();
@@ -116,6 +116,7 @@ Task<Result<bool>> Log::sync_up_to(Offset target) {
       if (segment.base() != base || changes != changes_) continue;
       if (records) {
         segment.synced_size = std::max(segment.synced_size, size);
+        segment.cut_unsynced = false;
       } else {
         segment.indexes_synced = true;
         if (segment.sealed) segment.close_indexes();

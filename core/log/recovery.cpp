@@ -100,7 +100,10 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
   const Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
   log_.segments_[index].sealed = !last;
   log_.segments_[index].set_append_time(options_.now);
-  bool scan = !options_.clean && (last || upper > options_.recovery_point);
+  const bool doubted = !options_.clean && (last || upper > options_.recovery_point);
+  // All behind it is read as well: what is known of later epochs comes back from the batches.
+  if (doubted && log_.epochs_.truncate_from_end(log_.segments_[index].base())) epochs_changed_ = true;
+  bool scan = doubted;
   if (!scan) {
     const Result<bool> believed = co_await read_indexes(index);
     if (!believed) co_return pass(believed.error());
@@ -186,15 +189,18 @@ Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
   const std::uint64_t size = log_.segments_[index].size();
   log_.segments_[index].adopt_indexes(OffsetIndex(), TimeIndex());
   if (scanned_from_ == no_offset) scanned_from_ = base;
-  if (log_.epochs_.truncate_from_end(base)) epochs_changed_ = true;
   next_ = std::max(next_, base);
+  // Only compaction leaves gaps, and it keeps away from what is not durable yet: there an offset that jumps is damage
+  // (the CRC does not cover it).
+  const bool doubted = !options_.clean && upper > options_.recovery_point;
   FileReader reader(log_.segments_[index].file(), 0, size);
   bool bad = false;
   while (true) {
     const Result<FileReader::Found> found = co_await reader.look(true);
     if (!found) co_return pass(found.error());
     if (*found == FileReader::Found::end) break;
-    bad = *found == FileReader::Found::bad || reader.header().base_offset < next_ || reader.header().end_offset() > upper ||
+    bad = *found == FileReader::Found::bad || reader.header().base_offset < next_ ||
+          (doubted && reader.header().base_offset > next_) || reader.header().end_offset() > upper ||
           reader.header().last_offset() - base > INT32_MAX;
     if (bad) break;
     log_.segments_[index].note_scanned(log_.config(), reader.header(), reader.position());
@@ -204,6 +210,8 @@ Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
     reader.advance();
   }
   const std::uint64_t valid = reader.position();
+  // A segment that ends early lost its tail, even if it ends with a whole batch.
+  bad = bad || (doubted && !last && next_ < upper);
   if (bad && next_ < options_.recovery_point)
     co_return error(Code::corrupt_message, "records below the recovery point are damaged");
   Segment& segment = log_.segments_[index];

@@ -35,6 +35,14 @@ bool Segment::must_roll(const BatchHeader& header, std::uint64_t bytes, const Lo
   return waited > config.segment_ms - std::min(jitter_ms, config.segment_ms);
 }
 
+std::size_t Segment::free_index_entries(const LogConfig& config) const {
+  const auto room = [&](std::int64_t entry_bytes, std::size_t used, std::int64_t spare) {
+    return std::max<std::int64_t>(config.segment_index_bytes / entry_bytes - spare - static_cast<std::int64_t>(used), 0);
+  };
+  return static_cast<std::size_t>(
+      std::min(room(offset_entry_bytes, offset_index_.entries().size(), 0), room(time_entry_bytes, time_index_.entries().size(), 1)));
+}
+
 Result<bool> Segment::write(const Bytes& batches) {
   TRY_VOID(file_->write(size_, batches));
   size_ += batches.size();
@@ -150,6 +158,7 @@ Result<bool> Segment::truncate(std::uint64_t position, Offset end) {
   TRY_VOID(file_->truncate(position));
   size_ = position;
   synced_size = std::min(synced_size, position);
+  cut_unsynced = true;
   recent_.reset();
   offset_index_.truncate(end - base_);
   time_index_.truncate(end - base_);

@@ -22,6 +22,7 @@ class Segment {
   Segment(Offset base, FilePtr file, std::uint64_t size) : base_(base), file_(std::move(file)), size_(size) {}
 
   Offset base() const { return base_; }
+  bool needs_sync() const { return synced_size < size_ || cut_unsynced; }
   std::uint64_t size() const { return size_; }
   const FilePtr& file() const { return file_; }
   WallMs max_timestamp() const { return max_timestamp_; }
@@ -33,6 +34,8 @@ class Segment {
 
   /// Whether a new segment must begin before `header`'s batch of `bytes` goes in.
   bool must_roll(const BatchHeader& header, std::uint64_t bytes, const LogConfig& config, std::int64_t jitter_ms, WallMs now) const;
+  /// Batches that certainly find room in the index files.
+  std::size_t free_index_entries(const LogConfig& config) const;
   /// Writes whole batches at the end of the file. io_error, disk_full: nothing changed.
   Result<bool> write(const Bytes& batches);
   /// Notes a batch that was written at `position`; gives the index files their entry when the interval is full.
@@ -72,6 +75,7 @@ class Segment {
   }
 
   std::uint64_t synced_size = 0;  // of the log file
+  bool cut_unsynced = false;      // the file was longer when it was synced last
   bool sealed = false;            // rolled: no more appends
   bool indexes_synced = false;    // of a sealed segment
 
