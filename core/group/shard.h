@@ -237,6 +237,7 @@ class Shard {
   void committed_static_join(Draft& draft, const StaticJoinThen& then);
 
   // rebalance.cpp
+  static std::string choose_protocol(const Group& group);
   void rebalance_or_complete_join(Draft& draft, Group& group);
   void prepare_rebalance(Draft& draft, Group& group);
   void maybe_complete_join(Draft& draft, Group& group);
