@@ -31,6 +31,13 @@ class Completion : public Ready {
     value_.emplace(std::move(value));
     if (handle) post();
   }
+  /// The same, made in place.
+  template <class... Arguments>
+  void complete_with(Arguments&&... arguments) {
+    detach();
+    value_.emplace(std::forward<Arguments>(arguments)...);
+    if (handle) post();
+  }
   bool completed() const { return value_.has_value(); }
 
  protected:

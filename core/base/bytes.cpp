@@ -18,6 +18,26 @@ Block* Block::create(std::uint32_t capacity) {
 
 void Block::destroy(Block* block) { std::free(block); }
 
+void SliceList::reserve(std::uint32_t count) {
+  if (count <= capacity_) return;
+  Slice* const larger = static_cast<Slice*>(std::malloc(count * sizeof(Slice)));
+  CHECK_SAYING(larger != nullptr, "out of memory");
+  Slice* const slices = data();
+  for (std::uint32_t i = 0; i < size_; ++i) {
+    ::new (static_cast<void*>(larger + i)) Slice(std::move(slices[i]));
+    slices[i].~Slice();
+  }
+  if (capacity_ != in_place) std::free(far());
+  std::memcpy(place_, &larger, sizeof(larger));
+  capacity_ = count;
+}
+
+void SliceList::release() {
+  clear();
+  if (capacity_ != in_place) std::free(far());
+  capacity_ = in_place;
+}
+
 Bytes Bytes::copy_of(std::span<const std::uint8_t> bytes) {
   if (bytes.empty()) return {};
   CHECK(bytes.size() <= UINT32_MAX);

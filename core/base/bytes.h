@@ -4,10 +4,14 @@
 #pragma once
 
 #include <boost/container/small_vector.hpp>
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/base/check.h"
 
@@ -77,10 +81,95 @@ class Slice {
   std::uint32_t size_ = 0;
 };
 
+/// Slices of a rope, two of them in place. It moves as plain memory does, because ropes are passed on all the time.
+class SliceList {
+ public:
+  SliceList() = default;
+  SliceList(const SliceList& other) {
+    reserve(other.size_);
+    for (const Slice& slice : other) push_back(slice);
+  }
+  SliceList(SliceList&& other) noexcept { take(other); }
+  SliceList& operator=(const SliceList& other) {
+    if (this != &other) {
+      SliceList copy(other);
+      *this = std::move(copy);
+    }
+    return *this;
+  }
+  SliceList& operator=(SliceList&& other) noexcept {
+    if (this != &other) {
+      if (size_ != 0 || capacity_ != in_place) release();
+      take(other);
+    }
+    return *this;
+  }
+  ~SliceList() {
+    if (size_ != 0 || capacity_ != in_place) release();
+  }
+
+  std::uint32_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const Slice* data() const {
+    return capacity_ == in_place ? std::launder(reinterpret_cast<const Slice*>(place_)) : far();
+  }
+  Slice* data() { return const_cast<Slice*>(std::as_const(*this).data()); }
+  const Slice* begin() const { return data(); }
+  const Slice* end() const { return data() + size_; }
+  const Slice& operator[](std::size_t index) const { return data()[index]; }
+  Slice& front() { return data()[0]; }
+  Slice& back() { return data()[size_ - 1]; }
+  void push_back(Slice slice) {
+    if (size_ == capacity_) [[unlikely]] reserve(size_ * 2);
+    ::new (static_cast<void*>(data() + size_)) Slice(std::move(slice));
+    ++size_;
+  }
+  /// Takes the first `count` away.
+  void erase_front(std::uint32_t count) {
+    Slice* const slices = data();
+    for (std::uint32_t i = count; i < size_; ++i) slices[i - count] = std::move(slices[i]);
+    for (std::uint32_t i = size_ - count; i < size_; ++i) slices[i].~Slice();
+    size_ -= count;
+  }
+  void clear() {
+    Slice* const slices = data();
+    for (std::uint32_t i = 0; i < size_; ++i) slices[i].~Slice();
+    size_ = 0;
+  }
+  void reserve(std::uint32_t count);
+
+ private:
+  static constexpr std::uint32_t in_place = 2;
+  Slice* far() const {
+    Slice* slices;
+    std::memcpy(&slices, place_, sizeof(slices));
+    return slices;
+  }
+  void take(SliceList& other) {
+    std::memcpy(place_, other.place_, sizeof(place_));
+    size_ = std::exchange(other.size_, 0);
+    capacity_ = std::exchange(other.capacity_, in_place);
+  }
+  void release();
+
+  alignas(Slice) std::byte place_[in_place * sizeof(Slice)];  // the slices, or a pointer to them
+  std::uint32_t size_ = 0;
+  std::uint32_t capacity_ = in_place;
+};
+
 class Bytes {
  public:
   Bytes() = default;
   Bytes(Slice slice) { append(std::move(slice)); }  // NOLINT: a slice is a rope of one
+  Bytes(const Bytes&) = default;
+  Bytes(Bytes&& other) noexcept : slices_(std::move(other.slices_)), size_(std::exchange(other.size_, 0)) {}
+  Bytes& operator=(const Bytes&) = default;
+  Bytes& operator=(Bytes&& other) noexcept {
+    slices_ = std::move(other.slices_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+  ~Bytes() = default;
 
   static Bytes copy_of(std::span<const std::uint8_t> bytes);
   static Bytes copy_of(std::string_view text);
@@ -113,7 +202,7 @@ class Bytes {
     size_ -= size;
     while (size > 0 && slices_.front().size() <= size) {
       size -= slices_.front().size();
-      slices_.erase(slices_.begin());
+      slices_.erase_front(1);
     }
     if (size > 0) slices_.front().drop_front(static_cast<std::uint32_t>(size));
   }
@@ -135,7 +224,7 @@ class Bytes {
   friend bool operator==(const Bytes& a, const Bytes& b);
 
  private:
-  boost::container::small_vector<Slice, 2> slices_;
+  SliceList slices_;
   std::uint64_t size_ = 0;
 };
 
