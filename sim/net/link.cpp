@@ -51,11 +51,7 @@ void Link::accept() {
 void Link::wake_reader(unsigned side) {
   End* const end = ends_[side];
   if (end == nullptr || end->reader_ == nullptr) return;
-  Result<Bytes> frame = stream(1 - side).take(end->limit_bytes_);
-  Completion<Result<Bytes>>& reader = *end->reader_;
-  if (frame) return reader.complete(std::move(frame));
-  reader.complete(std::move(frame));
-  close(side);
+  if (!stream(1 - side).take(end->limit_bytes_, *end->reader_)) close(side);
 }
 
 void Link::send_reset(unsigned side) {
@@ -166,10 +162,7 @@ void End::start_read(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done)
   if (link_ == nullptr || local_closed_) return done.complete(error(Code::closed, "connection closed"));
   Stream& incoming = link_->stream(1 - side_);
   if (incoming.has_arrived()) {
-    Result<Bytes> frame = incoming.take(limit_bytes);
-    const bool good = frame.has_value();
-    done.complete(std::move(frame));
-    if (!good) link_->close(side_);
+    if (!incoming.take(limit_bytes, done)) link_->close(side_);
     return;
   }
   if (error_ != Code::none) return done.complete(error(error_, "connection gone"));

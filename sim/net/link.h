@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <vector>
 
@@ -40,13 +39,13 @@ class FrameRing {
     if (size_ == frames_.size()) grow();
     return (*this)[size_++];
   }
+  /// The caller has taken its bytes.
   void pop_front() {
-    frames_[head_] = Frame{};
     head_ = (head_ + 1) & (frames_.size() - 1);
     --size_;
   }
   void resize_down(std::size_t size) {
-    while (size_ > size) (*this)[--size_] = Frame{};
+    while (size_ > size) (*this)[--size_].bytes.clear();
   }
 
  private:
@@ -61,12 +60,13 @@ class Stream {
  public:
   Stream(Link& link, unsigned side);
 
-  void send(Bytes frame);
+  void send(Bytes&& frame);
   /// fin or rst, in order behind what was sent.
   void send_mark(Frame::Kind kind);
   std::uint64_t unsent_bytes() const { return unsent_; }
   bool has_arrived() const { return arrived_ > 0; }
-  Result<Bytes> take(std::uint32_t limit_bytes);  // the first that arrived
+  /// Completes with the first frame that arrived; false: it was too large.
+  bool take(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done);
   /// What has not left the sender's host is gone.
   void drop_unsent();
   /// Everything that did not arrive is gone.
@@ -83,6 +83,8 @@ class Stream {
     bool hold = false;
     bool drop = false;
     bool api = false;
+    bool narrowed = false;  // by a cap or a pipe of a rule
+    bool any = false;       // hold, drop or api
     std::int64_t extra_delay_ns = 0;
     std::uint32_t loss_ppm = 0;
     std::uint64_t cap = no_limit;
@@ -115,7 +117,7 @@ class Stream {
 
   void refresh();
   void assemble(Bytes bytes);
-  void put(Bytes bytes, Frame::Kind kind);
+  void put(Bytes&& bytes, Frame::Kind kind);
   void launch(Frame& frame);
   void depart(Frame& frame, std::int64_t time_ns);
   std::int64_t retransmission_ns(const Frame& frame);
@@ -217,6 +219,7 @@ class Link final : public Hook {
     std::int32_t correlation;
     std::int16_t api;
   };
+  static constexpr std::uint32_t asked_limit = 64;  // acks=0 requests are never answered: the oldest are forgotten
   class Accept final : public Event {
    public:
     explicit Accept(Link& link) : link_(link) {}
@@ -249,7 +252,9 @@ class Link final : public Hook {
   Side sides_[2] = {Side::open, Side::open};  // unless open, nobody takes its frames
   bool reset_sent_[2] = {false, false};
   bool broken_ = false;            // a frame was swallowed
-  std::deque<Asked> asked_;        // requests under way, for the API of their responses
+  Asked asked_[asked_limit];   // the latest requests, for the API of their responses; a ring
+  std::uint32_t first_asked_ = 0;
+  std::uint32_t asked_count_ = 0;
   std::unique_ptr<End> unaccepted_;
   Accept accept_{*this};
   Keepalive keepalive_{*this};

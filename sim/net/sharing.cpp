@@ -6,9 +6,6 @@ namespace harrow::sim {
 namespace {
 
 constexpr std::uint64_t scale = 1'000'000'000;
-constexpr std::uint64_t pass_bytes = 64u << 10;
-constexpr std::int64_t pass_ns = 60'000;        // longer transmissions are flows
-constexpr std::int64_t backlog_ns = 100'000;    // and so is everything on a pipe that is so far behind
 
 }  // namespace
 
@@ -26,40 +23,39 @@ PipeIndex Sharing::add_pipe(std::uint64_t bytes_per_s) {
   return static_cast<PipeIndex>(pipes_.size() - 1);
 }
 
-std::int64_t Sharing::try_pass(const Pipes& path, std::uint64_t bytes) {
-  if (bytes > pass_bytes) return -1;
+std::int64_t Sharing::try_pass_busy(const Pipes& path, std::uint64_t bytes, PipeIndex charged_before) {
   const std::int64_t now = kernel_.now_ns();
+  const auto time_on = [bytes](const Pipe& pipe) { return static_cast<std::int64_t>(bytes * pipe.ns_per_byte_q24 >> 24); };
+  for (const PipeIndex index : path) {  // take back what the quick look has charged
+    if (index == charged_before) break;
+    pipes_[index].busy_until_ns -= time_on(pipes_[index]);
+  }
   std::int64_t longest = 0;
-  std::int64_t times[8];
-  if (path.size() > std::size(times)) return -1;
-  std::size_t i = 0;
   for (const PipeIndex index : path) {
     const Pipe& pipe = pipes_[index];
     if (pipe.ns_per_byte_q24 == 0) return -1;
-    const auto time = static_cast<std::int64_t>(bytes * pipe.ns_per_byte_q24 >> 24);
     const std::int64_t backlog = std::max<std::int64_t>(pipe.busy_until_ns - now, 0);
-    const std::int64_t shared = time * static_cast<std::int64_t>(pipe.flows.size() + 1);
+    const std::int64_t shared = time_on(pipe) * (pipe.flow_count + std::int64_t{1});
     if (backlog > backlog_ns || shared > pass_ns) return -1;
     longest = std::max(longest, backlog + shared);
-    times[i++] = time;
   }
-  i = 0;
-  for (const PipeIndex index : path) {
-    Pipe& pipe = pipes_[index];
-    pipe.busy_until_ns = std::max(pipe.busy_until_ns, now) + times[i++];
-  }
+  for (const PipeIndex index : path) pipes_[index].busy_until_ns = std::max(pipes_[index].busy_until_ns, now) + time_on(pipes_[index]);
   return longest;
 }
 
 void Sharing::enlist(Flow& flow, const Pipes& path) {
   flow.pipes_ = path;
-  for (const PipeIndex pipe : path) pipes_[pipe].flows.push_back(&flow);
+  for (const PipeIndex pipe : path) {
+    pipes_[pipe].flows.push_back(&flow);
+    ++pipes_[pipe].flow_count;
+  }
 }
 
 void Sharing::unlist(Flow& flow) {
   for (const PipeIndex pipe : flow.pipes_) {
     std::vector<Flow*>& flows = pipes_[pipe].flows;
     flows.erase(std::find(flows.begin(), flows.end(), &flow));
+    --pipes_[pipe].flow_count;
   }
 }
 

@@ -53,7 +53,21 @@ class Sharing {
   std::size_t flows() const { return flows_; }
 
   /// How long so many bytes take if they may pass beside the flows, and charges them; -1 if they must become a flow.
-  std::int64_t try_pass(const Pipes& path, std::uint64_t bytes);
+  std::int64_t try_pass(const Pipes& path, std::uint64_t bytes) {
+    if (bytes > pass_bytes) return -1;
+    const std::int64_t now = kernel_.now_ns();
+    std::int64_t longest = 0;
+    for (const PipeIndex index : path) {
+      Pipe& pipe = pipes_[index];
+      const auto time = static_cast<std::int64_t>(bytes * pipe.ns_per_byte_q24 >> 24);
+      const std::int64_t start = pipe.busy_until_ns > now ? pipe.busy_until_ns : now;
+      if (pipe.flow_count != 0 || start - now > backlog_ns || time > pass_ns || pipe.ns_per_byte_q24 == 0) [[unlikely]]
+        return try_pass_busy(path, bytes, index);
+      pipe.busy_until_ns = start + time;
+      if (start + time - now > longest) longest = start + time - now;
+    }
+    return longest;
+  }
 
   void start(Flow& flow, const Pipes& path, std::uint64_t cap_bytes_per_s, std::uint64_t bytes);
   /// The same bytes over another path or below another cap.
@@ -62,15 +76,20 @@ class Sharing {
 
  private:
   friend class Flow;
+  static constexpr std::uint64_t pass_bytes = 64u << 10;
+  static constexpr std::int64_t pass_ns = 60'000;      // longer transmissions are flows
+  static constexpr std::int64_t backlog_ns = 100'000;  // and so is everything on a pipe that is so far behind
   struct Pipe {
     std::uint64_t capacity = 0;
     std::uint64_t ns_per_byte_q24 = 0;  // 0: too slow for passing
     std::int64_t busy_until_ns = 0;     // the account of what passed
+    std::uint32_t flow_count = 0;       // the size of `flows`
     std::vector<Flow*> flows;
     std::uint64_t visit = 0;
     std::uint64_t free = 0;
     std::uint32_t open = 0;
   };
+  std::int64_t try_pass_busy(const Pipes& path, std::uint64_t bytes, PipeIndex charged_before);
   void finished(Flow& flow);
   void enlist(Flow& flow, const Pipes& path);
   void unlist(Flow& flow);

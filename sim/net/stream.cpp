@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::uint32_t segment_bytes = 1448;
 constexpr std::uint64_t longest_frame_bytes = 1u << 30;
-constexpr std::size_t asked_limit = 1024;  // acks=0 requests are never answered: forget the oldest
 
 std::uint32_t be32(const std::uint8_t* at) {
   return std::uint32_t{at[0]} << 24 | std::uint32_t{at[1]} << 16 | std::uint32_t{at[2]} << 8 | at[3];
@@ -44,7 +43,7 @@ Stream::Stream(Link& link, unsigned side)
 
 // --- the sender's side
 
-void Stream::send(Bytes frame) {
+void Stream::send(Bytes&& frame) {
   if (closing_) return;
   if (partial_.empty() && frame.size() >= 4) [[likely]] {
     std::uint8_t scratch[4];
@@ -80,16 +79,22 @@ void Stream::note_api(Frame& frame) {
     if (frame.size < 12) return;
     const std::uint8_t* const head = head_of(frame.bytes, 12, scratch);
     frame.api = static_cast<std::int16_t>(head[4] << 8 | head[5]);
-    if (link_.asked_.size() == asked_limit) link_.asked_.pop_front();
-    link_.asked_.push_back(Link::Asked{static_cast<std::int32_t>(be32(head + 8)), frame.api});
+    if (link_.asked_count_ == Link::asked_limit) {
+      ++link_.first_asked_;
+      --link_.asked_count_;
+    }
+    link_.asked_[(link_.first_asked_ + link_.asked_count_++) % Link::asked_limit] =
+        Link::Asked{static_cast<std::int32_t>(be32(head + 8)), frame.api};
     return;
   }
   if (frame.size < 8) return;
   const auto correlation = static_cast<std::int32_t>(be32(head_of(frame.bytes, 8, scratch) + 4));
-  for (std::size_t i = 0; i < link_.asked_.size(); ++i) {
-    if (link_.asked_[i].correlation != correlation) continue;
-    frame.api = link_.asked_[i].api;
-    link_.asked_.erase(link_.asked_.begin(), link_.asked_.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  for (std::uint32_t i = 0; i < link_.asked_count_; ++i) {
+    const Link::Asked& asked = link_.asked_[(link_.first_asked_ + i) % Link::asked_limit];
+    if (asked.correlation != correlation) continue;
+    frame.api = asked.api;
+    link_.first_asked_ += i + 1;
+    link_.asked_count_ -= i + 1;
     return;
   }
 }
@@ -98,13 +103,15 @@ bool Stream::fits(const Frame& frame) const {
   return window_used_ == 0 || frame.size == 0 || window_used_ + frame.size <= link_.fabric_.profile_.receive_buffer_bytes;
 }
 
-void Stream::put(Bytes bytes, Frame::Kind kind) {
+void Stream::put(Bytes&& bytes, Frame::Kind kind) {
   Fabric& fabric = link_.fabric_;
   const bool behind_others = stalled() > 0;
   Frame& frame = ring_.push_back();
   frame.size = static_cast<std::uint32_t>(bytes.size());
   frame.bytes = std::move(bytes);
   frame.kind = kind;
+  frame.api = -1;
+  frame.judged = false;
   frame.sent_ns = fabric.kernel_.now_ns();
   if (kind == Frame::Kind::data) note_api(frame);
   ++fabric.frames_sent_;
@@ -125,10 +132,7 @@ void Stream::launch(Frame& frame) {
     return;
   }
   std::int64_t transmission_ns = 0;
-  if (frame.size > 0) {
-    const bool narrowed = effects_.cap != no_limit || narrowed_.size() != path_.size();
-    transmission_ns = narrowed ? -1 : fabric.sharing_.try_pass(path_, frame.size);
-  }
+  if (frame.size > 0) transmission_ns = effects_.narrowed ? -1 : fabric.sharing_.try_pass(path_, frame.size);
   if (transmission_ns < 0) {
     transmitting_ = 1;
     fabric.sharing_.start(transmission_, narrowed_, effects_.cap, frame.size);
@@ -245,6 +249,8 @@ void Stream::refresh() {
       effects_.cap = std::min(effects_.cap, std::max<std::uint64_t>(whole / 1000 * rule.bandwidth_permille, 1));
     if (standing.pipe != no_pipe) narrowed_.push_back(standing.pipe);
   }
+  effects_.narrowed = effects_.cap != no_limit || narrowed_.size() != path_.size();
+  effects_.any = effects_.hold || effects_.drop || effects_.api;
 }
 
 void Stream::rules_changed() {
@@ -264,7 +270,8 @@ void Stream::arm() {
 
 void Stream::remove_first_travelling() {
   window_used_ -= ring_[arrived_].size;
-  for (std::size_t i = arrived_; i > 0; --i) ring_[i] = std::move(ring_[i - 1]);
+  ring_[arrived_].bytes.clear();
+  for (std::size_t i = arrived_; i > 0; --i) std::swap(ring_[i], ring_[i - 1]);
   ring_.pop_front();
   --travelling_;
   --link_.fabric_.frames_in_flight_;
@@ -276,7 +283,9 @@ void Stream::arrive() {
   while (travelling_ > 0) {
     Frame& frame = ring_[arrived_];
     if (frame.arrival_ns > fabric.kernel_.now_ns()) break;
-    const Verdict verdict = judge(frame);
+    // An open side is on a host that is up: the usual case needs no judgement.
+    const bool usual = effects_.generation == fabric.rules_generation_ && !effects_.any && link_.sides_[to] == Link::Side::open;
+    const Verdict verdict = usual ? Verdict::pass : judge(frame);
     if (verdict == Verdict::hold) return hold_back();
     if (verdict == Verdict::api_hold) {
       api_held_ = true;
@@ -363,16 +372,19 @@ void Stream::hold_back() {
   rto_ns_ = std::min(rto_ns_ * 2, fabric.profile_.rto_max_ns);
 }
 
-Result<Bytes> Stream::take(std::uint32_t limit_bytes) {
+bool Stream::take(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done) {
   Frame& frame = ring_[0];
-  if (frame.kind == Frame::Kind::malformed || frame.size - 4 > limit_bytes) return error(Code::too_large, "frame too large");
-  Bytes bytes = std::move(frame.bytes);
+  if (frame.kind == Frame::Kind::malformed || frame.size - 4 > limit_bytes) [[unlikely]] {
+    done.complete(error(Code::too_large, "frame too large"));
+    return false;
+  }
+  frame.bytes.drop_front(4);
   window_used_ -= frame.size;
-  ring_.pop_front();
   --arrived_;
+  done.complete_with(std::move(frame.bytes));
+  ring_.pop_front();
   if (stalled() > 0) [[unlikely]] open_window();
-  bytes.drop_front(4);
-  return bytes;
+  return true;
 }
 
 }  // namespace harrow::sim
