@@ -136,7 +136,8 @@ wire::RegisterBrokerRecord record_of(const wire::BrokerRegistrationRequest& requ
     out.min_supported_version = f.min_supported_version;
     out.max_supported_version = f.max_supported_version;
   }
-  record.rack = request.rack;
+  if (request.rack && !request.rack->empty()) record.rack = request.rack;
+  else record.rack.reset();
   record.fenced = true;
   record.log_dirs = request.log_dirs;
   return record;
@@ -216,6 +217,7 @@ ControllerResult<wire::BrokerHeartbeatResponse> Controller::broker_heartbeat(con
 
 ControllerResult<wire::UnregisterBrokerResponse> Controller::unregister_broker(const wire::UnregisterBrokerRequest& request) const {
   ControllerResult<wire::UnregisterBrokerResponse> result;
+  result.response.error_message.reset();
   const BrokerImage* const broker = state_.image.broker(NodeId(request.broker_id));
   if (broker == nullptr) {
     result.response.error_code = static_cast<std::int16_t>(Code::broker_id_not_registered);
@@ -233,6 +235,7 @@ ControllerResult<wire::UnregisterBrokerResponse> Controller::unregister_broker(c
 ControllerResult<wire::ControllerRegistrationResponse> Controller::register_controller(
     const wire::ControllerRegistrationRequest& request) const {
   ControllerResult<wire::ControllerRegistrationResponse> result;
+  result.response.error_message.reset();
   const auto existing = state_.image.controllers().find(NodeId(request.controller_id));
   if (existing != state_.image.controllers().end() && existing->second.incarnation_id == request.incarnation_id) return result;
   wire::RegisterControllerRecord record;

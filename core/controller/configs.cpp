@@ -2,6 +2,7 @@
 // min.insync.replicas moves the border at which eligible leader replicas are kept, so partitions follow at once.
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
 
 #include "core/controller/controller.h"
@@ -85,20 +86,27 @@ std::optional<Refusal> problem_of(const State& state, const ConfigResource& reso
   return std::nullopt;
 }
 
-/// Partitions whose ELR the new minimum makes superfluous.
-void follow_min_isr(const State& state, const ConfigResource& resource, const std::string* value,
-                    std::vector<wire::MetadataRecord>& records, std::vector<Fact>& facts) {
+/// What the resources of one request will be; they may depend on each other.
+using Altered = std::map<ConfigResource, ConfigMap>;
+
+const std::string* min_isr_of(const Image& image, const Altered& altered, ConfigResource resource) {
+  const auto changed = altered.find(resource);
+  const ConfigMap& configs = changed != altered.end() ? changed->second : image.config(resource.type, resource.name);
+  const auto found = configs.find(min_isr_key);
+  return found == configs.end() ? nullptr : &found->second;
+}
+
+/// Partitions whose ELR a new minimum makes superfluous.
+void follow_min_isr(const State& state, const Altered& altered, std::vector<wire::MetadataRecord>& records,
+                    std::vector<Fact>& facts) {
   if (!state.elr_enabled()) return;
-  const bool cluster = resource.type == ConfigResourceType::broker && resource.name.empty();
-  if (!cluster && resource.type != ConfigResourceType::topic) return;
+  const std::string* const cluster = min_isr_of(state.image, altered, {ConfigResourceType::broker, ""});
   for (const auto& [id, topic] : state.image.topics()) {
-    const bool own = state.image.config(ConfigResourceType::topic, topic.name).contains(min_isr_key);
-    if (cluster ? own : topic.name != resource.name) continue;
+    const std::string* const own = min_isr_of(state.image, altered, {ConfigResourceType::topic, topic.name});
+    const std::string* const text = own != nullptr ? own : cluster;
     std::int32_t min_isr = state.config.default_min_isr;
-    const ConfigMap& defaults = state.image.config(ConfigResourceType::broker, "");
-    const auto fallback = defaults.find(min_isr_key);
-    if (value == nullptr && !cluster && fallback != defaults.end()) value = &fallback->second;
-    if (value != nullptr) std::from_chars(value->data(), value->data() + value->size(), min_isr);
+    if (text != nullptr) std::from_chars(text->data(), text->data() + text->size(), min_isr);
+    if (min_isr == state.min_isr(topic.name)) continue;
     for (std::int32_t i = 0; i < static_cast<std::int32_t>(topic.partitions.size()); ++i) {
       PartitionTarget target = target_of(state, topic, i);
       target.min_isr = min_isr;
@@ -110,16 +118,15 @@ void follow_min_isr(const State& state, const ConfigResource& resource, const st
 
 /// Records that turn the resource's configuration into `after`.
 void write_difference(const State& state, const ConfigResource& resource, const ConfigMap& after,
-                      std::vector<wire::MetadataRecord>& records, std::vector<Fact>& facts) {
+                      std::vector<wire::MetadataRecord>& records) {
   const ConfigMap& before = state.image.config(resource.type, resource.name);
   const auto put = [&](const std::string& key, const std::string* value) {
     wire::ConfigRecord record;
     record.resource_type = static_cast<std::int8_t>(resource.type);
     record.resource_name = resource.name;
     record.name = key;
-    if (value != nullptr) record.value = *value;
+    record.value = value == nullptr ? std::nullopt : std::optional<std::string>(*value);
     records.emplace_back(std::move(record));
-    if (key == min_isr_key) follow_min_isr(state, resource, value, records, facts);
   };
   for (const auto& [key, value] : before) {
     if (!after.contains(key)) put(key, nullptr);
@@ -184,10 +191,12 @@ template <class Response, class Request>
 ControllerResult<Response> alter(const State& state, const Request& request) {
   ControllerResult<Response> result;
   std::set<ConfigResource> seen;
+  Altered all;
   for (const auto& change : request.resources) {
     auto& answer = result.response.responses.emplace_back();
     answer.resource_type = change.resource_type;
     answer.resource_name = change.resource_name;
+    answer.error_message.reset();
     const auto refuse = [&answer](const Refusal& refusal) {
       answer.error_code = static_cast<std::int16_t>(refusal.code);
       answer.error_message = refusal.text;
@@ -210,8 +219,11 @@ ControllerResult<Response> alter(const State& state, const Request& request) {
       refuse(*refusal);
       continue;
     }
-    if (!request.validate_only) write_difference(state, *resource, *after, result.records, result.facts);
+    all.emplace(*resource, *after);
   }
+  if (request.validate_only) return result;
+  for (const auto& [resource, after] : all) write_difference(state, resource, after, result.records);
+  follow_min_isr(state, all, result.records, result.facts);
   return result;
 }
 

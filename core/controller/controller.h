@@ -3,6 +3,9 @@
 // The shell's loop: `result = controller.x(request, now)`; append `result.records` to the metadata log as one batch at
 // `base`; `controller.replay(record, base + i)` for each, at once; answer when the batch is committed, then
 // `committed_to(end)`. On losing leadership: `renounce(committed end)`. Reads outside take a committed Image of their own.
+// A decision without records may rest on uncommitted state (the repeat of an AlterPartition whose first records are still
+// on their way): its answer, too, must wait until everything written before it is committed.
+// `activate` only when the image holds everything below the first record of the new epoch.
 // Invariants: I16, I18 hold after each batch; leader, partition and broker epochs never go back; a method changes only
 // soft state (sessions); replay changes the rest.
 #pragma once

@@ -44,7 +44,8 @@ ControllerResult<wire::ElectLeadersResponse> Controller::elect_leaders(const wir
     auto& out = topic_result.partition_result.emplace_back();
     out.partition_id = index;
     out.error_code = static_cast<std::int16_t>(code);
-    if (code != Code::none) out.error_message = std::string(name_of(code));
+    if (code == Code::none) out.error_message.reset();
+    else out.error_message = std::string(name_of(code));
   };
   if (!request.topic_partitions) {
     // All of them: those that need none are not worth an answer.

@@ -83,12 +83,14 @@ Decision Controller::bootstrap(std::int16_t metadata_version, bool elr) const {
 ControllerResult<wire::UpdateFeaturesResponse> Controller::update_features(const wire::UpdateFeaturesRequest& request) const {
   ControllerResult<wire::UpdateFeaturesResponse> result;
   const Image& image = state_.image;
+  result.response.error_message.reset();
   // All or nothing: levels may depend on each other.
   std::vector<wire::MetadataRecord> records;
   std::set<std::string> seen;
   for (const auto& update : request.feature_updates) {
     auto& answer = result.response.results.emplace_back();
     answer.feature = update.feature;
+    answer.error_message.reset();
     const char* problem = problem_of(image, update);
     if (!seen.insert(update.feature).second) problem = "a feature is named twice";
     if (problem != nullptr) {
@@ -103,8 +105,18 @@ ControllerResult<wire::UpdateFeaturesResponse> Controller::update_features(const
     if (update.feature != elr_feature) continue;
     if (update.max_version_level == 0) {
       records.emplace_back(wire::ClearElrRecord{});
-    } else if (!image.config(ConfigResourceType::broker, "").contains("min.insync.replicas")) {
-      records.emplace_back(min_isr_record(state_));
+      continue;
+    }
+    // From here on the minimum is the cluster's or a topic's, never one broker's.
+    if (!image.config(ConfigResourceType::broker, "").contains("min.insync.replicas")) records.emplace_back(min_isr_record(state_));
+    for (const auto& [resource, configs] : image.configs()) {
+      if (resource.type != ConfigResourceType::broker || resource.name.empty() || !configs.contains("min.insync.replicas")) continue;
+      wire::ConfigRecord record;
+      record.resource_type = static_cast<std::int8_t>(resource.type);
+      record.resource_name = resource.name;
+      record.name = "min.insync.replicas";
+      record.value.reset();
+      records.emplace_back(std::move(record));
     }
   }
   if (result.response.error_code == 0 && !request.validate_only) result.records = std::move(records);

@@ -133,6 +133,8 @@ struct Delta {
 
   bool empty() const;
   void clear() { *this = Delta{}; }
+  /// Adds what a later batch changed.
+  void merge(const Delta& later);
 };
 
 /// What undoing needs: the entries that uncommitted records overwrote.

@@ -57,6 +57,7 @@ Code cancel(const State& state, const TopicImage& topic, PartitionTarget& target
 ControllerResult<wire::AlterPartitionReassignmentsResponse> Controller::alter_partition_reassignments(
     const wire::AlterPartitionReassignmentsRequest& request) const {
   ControllerResult<wire::AlterPartitionReassignmentsResponse> result;
+  result.response.error_message.reset();
   result.response.allow_replication_factor_change = request.allow_replication_factor_change;
   std::set<TopicIdPartition> seen;
   for (const auto& asked : request.topics) {
@@ -66,6 +67,7 @@ ControllerResult<wire::AlterPartitionReassignmentsResponse> Controller::alter_pa
     for (const auto& partition : asked.partitions) {
       auto& answer = topic_answer.partitions.emplace_back();
       answer.partition_index = partition.partition_index;
+      answer.error_message.reset();
       const auto refuse = [&answer](Code code) {
         answer.error_code = static_cast<std::int16_t>(code);
         answer.error_message = std::string(name_of(code));
@@ -98,6 +100,7 @@ ControllerResult<wire::AlterPartitionReassignmentsResponse> Controller::alter_pa
 ControllerResult<wire::ListPartitionReassignmentsResponse> Controller::list_partition_reassignments(
     const wire::ListPartitionReassignmentsRequest& request) const {
   ControllerResult<wire::ListPartitionReassignmentsResponse> result;
+  result.response.error_message.reset();
   const auto list = [&result](const TopicImage& topic, const std::vector<std::int32_t>* indexes) {
     wire::ListPartitionReassignmentsResponse::OngoingTopicReassignment out;
     out.name = topic.name;

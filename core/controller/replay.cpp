@@ -246,6 +246,20 @@ Result<void> Image::replay(const wire::MetadataRecord& record, Offset offset, De
   return done;
 }
 
+void Delta::merge(const Delta& later) {
+  brokers.insert(later.brokers.begin(), later.brokers.end());
+  controllers.insert(later.controllers.begin(), later.controllers.end());
+  for (const auto& [id, topic] : later.removed_topics) {
+    partitions.erase(partitions.lower_bound({id, INT32_MIN}), partitions.upper_bound({id, INT32_MAX}));
+    if (created_topics.erase(id) == 0) removed_topics.insert_or_assign(id, topic);
+  }
+  created_topics.insert(later.created_topics.begin(), later.created_topics.end());
+  partitions.insert(later.partitions.begin(), later.partitions.end());
+  configs.insert(later.configs.begin(), later.configs.end());
+  features.insert(later.features.begin(), later.features.end());
+  producer_ids = producer_ids || later.producer_ids;
+}
+
 Delta difference(const Image& from, const Image& to) {
   Delta delta;
   const auto compare = [](const auto& old_map, const auto& new_map, auto& changed) {

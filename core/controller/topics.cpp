@@ -242,6 +242,7 @@ ControllerResult<wire::CreateTopicsResponse> Controller::create_topics(const wir
     }
     auto& answer = result.response.topics.emplace_back();
     answer.name = topic.name;
+    answer.error_message.reset();
     auto created = create(state_, random_, topic, answer);
     if (created && !made.insert(folded(topic.name)).second) {
       created = refused(Code::invalid_topic_exception, "collides with another topic of this request");
@@ -249,6 +250,8 @@ ControllerResult<wire::CreateTopicsResponse> Controller::create_topics(const wir
     if (!created) {
       fill(answer, created.error());
       answer.topic_id = Uuid{};
+      answer.num_partitions = -1;
+      answer.replication_factor = -1;
       answer.configs.reset();
       continue;
     }

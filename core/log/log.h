@@ -124,7 +124,7 @@ class Log {
 
   /// Cuts everything from `offset` on (down to the batch boundary at or below it). Not below the log start: then it is
   /// truncate_fully. not_cached: pages are missing; `co_await warm(offset)` and try again. The recovery point may fall:
-  /// the owner writes its checkpoint before the next append.
+  /// the owner makes its checkpoint durable before the next append, or a torn tail there could be taken for damage.
   Result<bool> truncate_to(Offset offset);
   Result<bool> truncate_fully_and_start_at(Offset offset);
   /// Brings the pages that truncate_to(offset) looks at into the cache.
@@ -204,6 +204,7 @@ class Log {
     std::vector<std::pair<BatchHeader, std::uint64_t>> tail;  // batches behind the last index entry that stay
     ProducerState producers;
   };
+  Result<bool> cut_segment(const Cut& cut);
   Result<Cut> plan_cut(Offset offset, Peek& peek) const;
   Result<ProducerState> producers_at(Offset end, Peek& peek) const;
   Task<Result<bool>> sync_up_to(Offset target);

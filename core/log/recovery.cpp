@@ -195,12 +195,15 @@ Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
   const bool doubted = !options_.clean && upper > options_.recovery_point;
   FileReader reader(log_.segments_[index].file(), 0, size);
   bool bad = false;
+  bool outlived = false;  // the rest was cut off before the next segment began, but the cut was lost
   while (true) {
     const Result<FileReader::Found> found = co_await reader.look(true);
     if (!found) co_return pass(found.error());
     if (*found == FileReader::Found::end) break;
+    outlived = next_ == upper;
+    if (outlived) break;
     bad = *found == FileReader::Found::bad || reader.header().base_offset < next_ ||
-          (doubted && reader.header().base_offset > next_) || reader.header().end_offset() > upper ||
+          (doubted && (reader.header().base_offset > next_ || reader.header().leader_epoch < log_.epochs_.latest())) || reader.header().end_offset() > upper ||
           reader.header().last_offset() - base > INT32_MAX;
     if (bad) break;
     log_.segments_[index].note_scanned(log_.config(), reader.header(), reader.position());
@@ -215,6 +218,9 @@ Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
   if (bad && next_ < options_.recovery_point)
     co_return error(Code::corrupt_message, "records below the recovery point are damaged");
   Segment& segment = log_.segments_[index];
+  if (outlived) {
+    if (const auto done = segment.truncate(valid, upper); !done) co_return pass(done.error());
+  }
   if (bad) {
     log_.place_.trace.emit(TraceKind::torn_tail_cut, log_.subject_, next_.value(), static_cast<std::int64_t>(size - valid));
     if (const auto done = segment.truncate(valid, Offset(INT64_MAX)); !done) co_return pass(done.error());

@@ -68,6 +68,20 @@ Result<Log::Cut> Log::plan_cut(Offset offset, Peek& peek) const {
   return cut;
 }
 
+Result<bool> Log::cut_segment(const Cut& cut) {
+  Segment& segment = active();
+  if (const auto done = segment.truncate(cut.position, end_); !done) return broken(done.error());
+  segment.reset_tail();
+  for (const auto& [header, position] : cut.tail) segment.note_tail(header, position);
+  if (const auto done = segment.write_indexes(place_.disk, folder_, config(), false); !done) return broken(done.error());
+  if (segment.txn_file() == nullptr) return true;
+  const auto kept = std::count_if(aborted_.begin(), aborted_.end(),
+                                  [&](const AbortedTransaction& entry) { return entry.last_offset >= segment.base(); });
+  if (const auto done = segment.txn_file()->truncate(static_cast<std::uint64_t>(kept) * aborted_entry_bytes); !done)
+    return broken(done.error());
+  return true;
+}
+
 Result<bool> Log::truncate_to(Offset offset) {
   if (failed_ || closed_) return error(Code::io_error, "the log is closed");
   if (offset >= end_) {
@@ -87,22 +101,18 @@ Result<bool> Log::truncate_to(Offset offset) {
   recovery_point_ = std::min(recovery_point_, end_);
   flush_target_ = std::min(flush_target_, end_);
   producers_ = std::move(cut.producers);
-  TRY_VOID(drop_segments(cut.segment + 1, segments_.size(), WallMs(-1)));
-  Segment& segment = active();
-  segment.sealed = false;
-  if (const auto done = segment.truncate(cut.position, end_); !done) return broken(done.error());
-  segment.reset_tail();
-  for (const auto& [header, position] : cut.tail) segment.note_tail(header, position);
-  if (const auto done = segment.write_indexes(place_.disk, folder_, config(), true); !done) return broken(done.error());
-  ++folder_changes_;
   std::erase_if(aborted_, [this](const AbortedTransaction& entry) { return entry.last_offset >= end_; });
-  if (segment.txn_file() != nullptr) {
-    const auto kept = std::count_if(aborted_.begin(), aborted_.end(),
-                                    [&](const AbortedTransaction& entry) { return entry.last_offset >= segment.base(); });
-    if (const auto done = segment.txn_file()->truncate(static_cast<std::uint64_t>(kept) * aborted_entry_bytes); !done)
-      return broken(done.error());
-  }
   TRY_VOID(drop_snapshots_above(end_));
+  // What is appended next must never share a file with what was cut: until both are synced a power loss could show
+  // pieces of either side by side, each with a right CRC.
+  if (cut.position == 0) {
+    TRY_VOID(drop_segments(cut.segment, segments_.size(), WallMs(-1)));
+    TRY_VOID(create_segment(end_));
+  } else {
+    TRY_VOID(drop_segments(cut.segment + 1, segments_.size(), WallMs(-1)));
+    TRY_VOID(cut_segment(cut));
+    TRY_VOID(roll(end_));
+  }
   if (epochs_.truncate_from_end(end_)) TRY_VOID(write_epochs());
   place_.trace.emit(TraceKind::truncated, subject_, end_.value(), old_end.value());
   return true;

@@ -539,7 +539,13 @@ Parsed<std::string> draw_between(std::string_view text, Random& random) {
   const int chosen = static_cast<int>(random.below(static_cast<std::uint64_t>(doublings) + 1));
   const std::int64_t from = chosen == 0 ? *low : base << chosen;
   const std::int64_t until = std::min(*high, chosen == doublings ? *high : (base << (chosen + 1)) - 1);
-  const std::int64_t value = random.between(from, std::max(from, until));
+  std::int64_t value = random.between(from, std::max(from, until));
+  if (kind == Kind::time)  // no finer than the ends are given
+    for (const std::int64_t grain : {std::int64_t{1'000'000'000}, std::int64_t{1'000'000}, std::int64_t{1'000}})
+      if (*low % grain == 0 && *high % grain == 0) {
+        value = value / grain * grain;
+        break;
+      }
   if (kind == Kind::bytes) return std::to_string(value) + "B";
   return kind == Kind::time ? duration_text(value) : std::to_string(value);
 }

@@ -149,8 +149,9 @@ std::optional<BoundScenario> Reader::read(Tree tree) {
   scenario_.cluster.start_wall_ms = top["start"].number;
 
   Bound stop(section_named("stop"), top["stop"].tree, tree.at, problems_);
-  scenario_.after_ns = stop["after"].number;
-  if (stop["heal"].given) {
+  scenario_.after_ns = std::max<std::int64_t>(stop["after"].number, 0);
+  if (problems_.size() > before) scenario_.after_ns = 60'000'000'000;  // what follows shall not stumble over it again
+  if (problems_.size() == before && stop["heal"].given) {
     scenario_.heal_ns = stop["heal"].number;
     if (scenario_.heal_ns >= scenario_.after_ns)
       say(stop["heal"].at, "faults heal at " + duration_text(scenario_.heal_ns) + ", not before the run ends at " + duration_text(scenario_.after_ns));
@@ -302,6 +303,7 @@ void Reader::read_zones(Bound& bound) {
   for (const std::string& rack : cluster.controllers.racks)
     if (std::find(racks.begin(), racks.end(), rack) == racks.end()) racks.push_back(rack);
   const std::vector<std::string_view> rack_names(racks.begin(), racks.end());
+  const std::size_t before = problems_.size();
   if (bound["zones"].given) {
     for (const auto& [zone, members] : bound["zones"].groups) {
       for (const std::string& rack : members) {
@@ -311,6 +313,8 @@ void Reader::read_zones(Bound& bound) {
     }
     for (const std::string& rack : racks)
       if (!cluster.zone_of_rack.contains(rack)) say(bound["zones"].at, "rack '" + rack + "' is in no zone");
+    if (problems_.size() > before)
+      for (const std::string& rack : racks) cluster.zone_of_rack.emplace(rack, rack);
   } else {
     for (const std::string& rack : racks) cluster.zone_of_rack[rack] = rack;
   }
@@ -371,7 +375,7 @@ Tree Reader::read_topics(const Tree* tree, const Position& at) {
     }
     if (!bound["replication"].given) {
       const std::size_t assigned = topic.assignment.empty() ? 0 : topic.assignment[0].size();
-      bound.fill("replication", std::to_string(assigned > 0 ? static_cast<std::int32_t>(std::min<std::size_t>(assigned, 15)) : std::min(3, brokers)));
+      bound.fill("replication", std::to_string(assigned > 0 ? static_cast<std::int32_t>(std::min<std::size_t>(assigned, 15)) : std::clamp(brokers, 1, 3)));
     }
     topic.replication = static_cast<std::int16_t>(bound["replication"].number);
     if (topic.replication > brokers)

@@ -183,7 +183,7 @@ Tree Reader::read_fault(const Tree& tree) {
   fault.drift_ppb = bound["ppm"].number;
   fault.partitions = static_cast<std::int32_t>(bound["partitions"].number);
   fault.before_offset = bound["before"].given ? bound["before"].number : -1;
-  if (row->kind == FaultKind::create_topic && !bound["replication"].given) bound.fill("replication", std::to_string(std::min(3, scenario_.cluster.brokers.count)));
+  if (row->kind == FaultKind::create_topic && !bound["replication"].given) bound.fill("replication", std::to_string(std::clamp(scenario_.cluster.brokers.count, 1, 3)));
   if (bound["replication"].present) fault.replication = static_cast<std::int16_t>(bound["replication"].number);
   if (row->kind == FaultKind::create_topic && fault.replication > scenario_.cluster.brokers.count)
     say(bound["replication"].at, "replication " + std::to_string(fault.replication) + " needs as many brokers, but there are " + std::to_string(scenario_.cluster.brokers.count));

@@ -75,6 +75,7 @@ struct RunResult {
   std::int64_t under_replicated_max = 0, under_replicated_ns = 0;
   std::int64_t elections = 0, isr_shrinks = 0, truncations = 0;
   std::optional<Failure> failure;
+  std::string replay;  // the command that repeats the run
 };
 
 struct Progress {

@@ -354,7 +354,7 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string did_you_mean(std::string_view wrong, const std::vector<std::string_view>& names) {
   std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(1, std::min<std::size_t>(wrong.size() / 3, 3)) + 1;
+  std::size_t best_distance = std::min<std::size_t>(wrong.size() / 3, 3) + 1;
   if (wrong.size() > 64) return "";
   for (const std::string_view name : names) {
     const std::size_t distance = edit_distance(wrong, name);

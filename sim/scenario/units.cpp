@@ -270,7 +270,7 @@ std::string duration_text(std::int64_t ns) {
   if (ns == 0) return "0s";
   for (const std::string_view name : {"d", "h", "min", "s", "ms", "us"}) {
     const std::int64_t factor = unit_of(duration_units, name)->factor;
-    if (ns % factor == 0) return std::to_string(ns / factor) + std::string(name);
+    if (ns % factor == 0 && (name != "min" || ns >= 600'000'000'000)) return std::to_string(ns / factor) + std::string(name);
   }
   return std::to_string(ns) + "ns";
 }
