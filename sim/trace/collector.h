@@ -81,12 +81,6 @@ class Collector final : public TraceListener {
     std::int32_t readers_left;  // groups that have not read it yet
     bool answered;
   };
-  struct Producing {
-    std::int64_t last_answer_ns = 0;
-  };
-  struct Reading {
-    std::map<std::string, std::int64_t> positions;  // by "group"
-  };
   struct PartitionState {
     std::int64_t high_watermark = 0;
     std::int32_t leader = -1, epoch = -1, isr = 0, replicas = 0;
@@ -115,7 +109,6 @@ class Collector final : public TraceListener {
   std::int64_t interval_start_ns_ = 0;
   std::unordered_map<std::uint64_t, Flight> flights_;  // by value hash; looked up, never walked for order
   std::map<std::pair<std::string, std::int32_t>, PartitionState, std::less<>> partitions_;
-  std::map<std::string, PartitionState*, std::less<>> by_folder_;
   std::map<std::string, std::int64_t, std::less<>> answers_;  // "producer topic-partition" to last answer
   std::map<std::string, std::int64_t, std::less<>> lag_of_group_;
   std::vector<Series> lag_curves_;
