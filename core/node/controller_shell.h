@@ -33,7 +33,7 @@ class ControllerShell {
     controller::ControllerResult<Response> result = decide(controller_);
     const Result<Offset> last = write(result.records, result.facts);
     if (!last) co_return pass(last.error());
-    if (result.records.empty()) co_return std::move(result.response);
+    // A decision without records waits too: it may rest on state that is not committed yet.
     const Reached reached = co_await quorum_.committed(*last);
     if (reached != Reached::reached) co_return error(Code::not_controller, "leadership was lost before the commit");
     co_return std::move(result.response);

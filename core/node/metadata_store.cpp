@@ -143,13 +143,14 @@ Task<Result<bool>> MetadataStore::open(WallMs now) {
   Log::LoadOptions options;
   options.now = now;
   // Segments go only as wholes: within the first one the log begins where the oldest snapshot ends.
-  if (first_segment && *first_segment > Offset{0} && !snapshots_.empty()) options.log_start = snapshots_.front().offset;
+  if (!snapshots_.empty() && !first_segment) options.log_start = snapshots_.back().offset;
+  else if (!snapshots_.empty() && *first_segment > Offset{0}) options.log_start = snapshots_.front().offset;
   Task<Result<std::unique_ptr<Log>>> loading = Log::load(std::move(place), options);
   Result<std::unique_ptr<Log>> loaded = co_await loading;
   if (!loaded) co_return pass(loaded.error());
   log_ = std::move(*loaded);
 
-  if (!snapshots_.empty() && snapshots_.back().offset > log_->end_offset()) {
+  if (!snapshots_.empty() && !holds(snapshots_.back())) {
     // Stopped between fetching a snapshot and putting it into force.
     const Result<bool> replaced = log_->truncate_fully_and_start_at(snapshots_.back().offset);
     if (!replaced) co_return pass(replaced.error());
@@ -175,6 +176,12 @@ Task<Result<bool>> MetadataStore::open(WallMs now) {
   if (!state) co_return pass(state.error());
   hard_state_ = *state;
   co_return true;
+}
+
+// Whether the log goes on from this snapshot: it reaches there and had the same leader there.
+bool MetadataStore::holds(raft::OffsetAndEpoch id) const {
+  if (id.offset > log_->end_offset()) return false;
+  return id.offset <= log_->start_offset() || log_->epoch_at(id.offset - 1) == id.epoch;
 }
 
 raft::LogState MetadataStore::log_state() const {

@@ -68,6 +68,7 @@ class MetadataStore {
 
  private:
   std::string path_of(raft::OffsetAndEpoch id) const;
+  bool holds(raft::OffsetAndEpoch id) const;
   Result<bool> drop_snapshots_below(raft::OffsetAndEpoch id);
   Task<Result<bool>> put_in_place(FilePtr file, std::string from, std::string to);
 

@@ -34,7 +34,9 @@ class Node final : public QuorumListener {
   const ConfigSnapshot& settings() const { return settings_; }
   Host& host() { return host_; }
   Quorum* quorum() { return quorum_.get(); }
+  const Quorum* quorum() const { return quorum_.get(); }
   ControllerShell* controller() { return controller_.get(); }
+  const ControllerShell* controller() const { return controller_.get(); }
   Broker* broker() { return broker_.get(); }
   const Broker* broker() const { return broker_.get(); }
   const controller::Image& image() const { return image_; }
