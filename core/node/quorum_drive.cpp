@@ -325,6 +325,7 @@ Root Quorum::State::append(Scope&, Label) {
 }
 
 void Quorum::State::seal() {
+  if (waiting_records.empty()) return;
   const std::vector<Bytes> records = std::move(waiting_records);
   waiting_records.clear();
   waiting_bytes = 0;
