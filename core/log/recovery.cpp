@@ -98,6 +98,7 @@ void LogRecovery::note_epoch(const BatchHeader& header) {
 Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
   const bool last = index + 1 == log_.segments_.size();
   const Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
+  const Offset before = next_;
   log_.segments_[index].sealed = !last;
   log_.segments_[index].set_append_time(options_.now);
   const bool doubted = !options_.clean && (last || upper > options_.recovery_point);
@@ -109,12 +110,17 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
     if (!believed) co_return pass(believed.error());
     scan = !*believed;
   }
-  if (!scan && last) {
+  // A cut here may have been lost although everything below it is durable.
+  const bool may_have_outlived = !options_.clean && !last && upper == options_.recovery_point;
+  if (!scan && (last || may_have_outlived)) {
     const Result<bool> whole = co_await read_tail(index);
     if (!whole) co_return pass(whole.error());
-    scan = !*whole;
+    // The entry of the roll may be missing, too.
+    scan = !*whole || next_ > upper ||
+           (!last && log_.segments_[index].max_timestamp() > log_.segments_[index].time_index().last_timestamp());
   }
   if (scan) {
+    next_ = before;
     const Result<bool> scanned = co_await scan_segment(index);
     co_return scanned;
   }
@@ -125,6 +131,11 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
   Segment& segment = log_.segments_[index];
   segment.synced_size = segment.size();
   segment.indexes_synced = true;
+  if (may_have_outlived) {
+    // Its cut or its last index entries may stand in the page cache only.
+    segment.cut_unsynced = true;
+    if (const auto done = segment.write_indexes(log_.place_.disk, log_.folder_, log_.config(), false); !done) co_return pass(done.error());
+  }
   if (!last) next_ = upper;
   co_return true;
 }
@@ -283,8 +294,13 @@ Result<bool> LogRecovery::settle() {
 Task<Result<bool>> LogRecovery::read_producers() {
   if (const auto done = log_.drop_snapshots_above(log_.end_); !done) co_return pass(done.error());
   Offset from = log_.segments_.front().base();
-  while (!log_.snapshots_.empty()) {
-    const Offset offset = log_.snapshots_.back().offset;
+  bool from_snapshot = false;
+  std::size_t index_of_newest = log_.snapshots_.size();
+  while (index_of_newest > 0) {
+    const Offset offset = log_.snapshots_[index_of_newest - 1].offset;
+    // Those below the recovery point are durable: only the newest of them is needed.
+    if (from_snapshot && (options_.clean || offset < options_.recovery_point)) break;
+    --index_of_newest;
     const std::string path = log_.folder_ + "/" + segment_file_name(offset, ".snapshot");
     const Result<FilePtr> file = log_.place_.disk.open(path, OpenMode::existing);
     if (!file) co_return pass(file.error());
@@ -292,12 +308,15 @@ Task<Result<bool>> LogRecovery::read_producers() {
     if (!bytes) co_return pass(bytes.error());
     Result<ProducerState> state = ProducerState::decode(*bytes);
     if (state || mutated(Bug::L04)) {
-      if (state) log_.producers_ = std::move(*state);
-      from = offset;
-      break;
+      if (!from_snapshot) {
+        if (state) log_.producers_ = std::move(*state);
+        from = offset;
+        from_snapshot = true;
+      }
+      continue;
     }
     if (const auto gone = log_.place_.disk.remove(path); !gone) co_return pass(gone.error());
-    log_.snapshots_.pop_back();
+    log_.snapshots_.erase(log_.snapshots_.begin() + static_cast<std::ptrdiff_t>(index_of_newest));
     ++log_.folder_changes_;
   }
   // What was read in full and named no producer need not be read again.
