@@ -5,7 +5,7 @@
 namespace harrow::sim {
 namespace {
 
-class Call final : public Event {
+class Call final : public Event, public Hook {
  public:
   explicit Call(std::function<void()> function) : function_(std::move(function)) {}
   void fire() override {
@@ -26,8 +26,13 @@ std::uint64_t hash_of_text(std::string_view text) {
 }  // namespace
 
 void Kernel::call_at(std::int64_t time_ns, std::function<void()> function) {
-  // Owned by the queue: a call still queued when the kernel ends is freed with the process's run.
-  at(time_ns, *new Call(std::move(function)));
+  Call* const call = new Call(std::move(function));
+  calls_.link_back(*call);
+  at(time_ns, *call);
+}
+
+Kernel::~Kernel() {
+  while (!calls_.empty()) delete static_cast<Call*>(&calls_.front());
 }
 
 void Kernel::run_until(std::int64_t time_ns) {

@@ -28,6 +28,8 @@ class Kernel final : public Timers, public TraceSink {
  public:
   Kernel() = default;
   Kernel(const Kernel&) = delete;
+  /// Calls that never came are freed; every other timer must be gone.
+  ~Kernel();
 
   std::int64_t now_ns() const { return now_ns_; }
   const std::int64_t& now_ref() const { return now_ns_; }
@@ -104,6 +106,7 @@ class Kernel final : public Timers, public TraceSink {
   std::uint64_t events_ = 0;
   std::uint64_t turns_ = 0;
   bool stopped_ = false;
+  List<Hook> calls_;
 
   std::vector<std::string> subjects_{""};
   std::vector<std::uint32_t> subject_index_;  // open hash table of indices into subjects_

@@ -159,6 +159,9 @@ void Collector::on_event(const TraceEvent& event, const void* payload) {
       if (note == nullptr) break;
       if (!path_.done && path_.path.partition == note->partition && path_.path.topic == note->topic && path_.path.offset >= event.a && path_.path.offset <= event.b)
         path_.path.steps.push_back({event.time_ns, note->as_leader ? "stored by the leader" : "replicated by a follower", node_name(event.node)});
+      // until the answer says which offset the record got, any batch of its topic may be the one
+      if (setup_.curves && path_.value_hash != 0 && path_.path.offset < 0 && path_.path.topic == note->topic && path_.stored.size() < 4096)
+        path_.stored.push_back({note->partition, event.a, event.b, {event.time_ns, note->as_leader ? "stored by the leader" : "replicated by a follower", node_name(event.node)}});
       break;
     }
     default: on_client(event, payload);
@@ -253,6 +256,9 @@ void Collector::watch_path(const TraceEvent& event, const void* payload) {
       path.partition = note.partition;
       path.offset = note.offset.value();
       path_.value_hash = note.value_hash;
+      for (Stored& stored : path_.stored)
+        if (stored.partition == note.partition && stored.base <= path.offset && path.offset <= stored.last) path.steps.push_back(std::move(stored.step));
+      path_.stored.clear();
       step("acknowledged");
       return;
     }
@@ -295,7 +301,7 @@ void Collector::finish(std::int64_t now_ns) {
   for (FaultBar& fault : faults_) {
     const std::int64_t until = fault.until_ns < 0 ? now_ns : fault.until_ns;
     for (const Gap& gap : gaps_)
-      if (gap.from_ns <= until && gap.until_ns >= fault.from_ns) fault.unavailable_ns = std::max(fault.unavailable_ns, gap.until_ns - std::max(gap.from_ns, std::min(fault.from_ns, gap.until_ns)));
+      if (gap.from_ns <= until && gap.until_ns >= fault.from_ns) fault.unavailable_ns = std::max(fault.unavailable_ns, gap.until_ns - std::max(gap.from_ns, fault.from_ns));
   }
 }
 
@@ -308,6 +314,7 @@ void Collector::fill(ReportData& report) const {
   report.lag = lag_curves_;
   report.under_replicated = under_replicated_curve_;
   report.path = path_.path;
+  report.metrics = metrics_;
   std::stable_sort(report.path.steps.begin(), report.path.steps.end(), [](const RecordStep& a, const RecordStep& b) { return a.at_ns < b.at_ns; });
 }
 

@@ -28,12 +28,6 @@ struct CollectorSetup {
   bool curves = true;                                   // false: totals only, for swarms and benchmarks
 };
 
-struct MetricRow {
-  std::int64_t at_ns;
-  std::string node, metric, labels;
-  std::int64_t value;
-};
-
 class Collector final : public TraceListener {
  public:
   explicit Collector(CollectorSetup setup) : setup_(std::move(setup)) {}
@@ -88,8 +82,14 @@ class Collector final : public TraceListener {
     PartitionTimeline timeline;
     bool deleted = false;
   };
+  struct Stored {
+    std::int32_t partition;
+    std::int64_t base, last;
+    RecordStep step;
+  };
   struct Path {
     RecordPath path;
+    std::vector<Stored> stored;
     std::uint64_t value_hash = 0;
     bool done = false;
   };

@@ -47,6 +47,12 @@ struct RecordPath {
   std::vector<RecordStep> steps;
   std::string note;  // "lost: ..." for the record of a failure
 };
+/// A line of metrics.csv.
+struct MetricRow {
+  std::int64_t at_ns = 0;
+  std::string node, metric, labels;
+  std::int64_t value = 0;
+};
 struct ReportData {
   std::string scenario, description;
   std::int64_t end_ns = 0, heal_ns = -1;
@@ -56,6 +62,7 @@ struct ReportData {
   std::vector<Series> lag;               // records, one curve a group
   Series under_replicated;
   RecordPath path;
+  std::vector<MetricRow> metrics;
 };
 
 }  // namespace harrow::sim
