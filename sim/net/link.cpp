@@ -71,6 +71,7 @@ void Link::close(unsigned side) {
   // As TCP does: with bytes unread, the peer is told that they were in vain.
   if (stream(1 - side).has_arrived()) send_reset(side);
   else stream(side).send_mark(Frame::Kind::fin);
+  stream(1 - side).discard_arrived();
   emit_closed(side, Code::closed);
 }
 
@@ -105,6 +106,7 @@ void Link::kill(unsigned side, bool host_lives) {
   }
   if (!was_open && host_lives) return;  // its kernel goes on with what was closed
   sides_[side] = Side::crashed;
+  stream(1 - side).discard_arrived();
   stream(side).drop_unsent();
   if (host_lives) send_reset(side);
   else if (!keepalive_.armed()) fabric_.kernel_.at(fabric_.kernel_.now_ns() + fabric_.profile_.keepalive_ns, keepalive_);

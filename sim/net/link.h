@@ -67,6 +67,8 @@ class Stream {
   bool has_arrived() const { return arrived_ > 0; }
   /// Completes with the first frame that arrived; false: it was too large.
   bool take(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done);
+  /// Nobody will read what has arrived.
+  void discard_arrived();
   /// What has not left the sender's host is gone.
   void drop_unsent();
   /// Everything that did not arrive is gone.
@@ -150,6 +152,7 @@ class Stream {
   std::int64_t held_since_ns_ = -1;
   std::int64_t rto_ns_ = 0;
   bool api_held_ = false;
+  bool broken_ = false;   // a frame was swallowed: nothing behind it arrives
   bool closing_ = false;  // a mark was sent: nothing follows
   Bytes partial_;         // bytes that are no whole frame yet
   Random random_;

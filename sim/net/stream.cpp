@@ -165,7 +165,7 @@ void Stream::depart(Frame& frame, std::int64_t time_ns) {
 std::int64_t Stream::retransmission_ns(const Frame& frame) {
   const TransportProfile& profile = link_.fabric_.profile_;
   const std::uint64_t segments = frame.size / segment_bytes + 1;
-  const std::uint64_t lost_ppm = std::min<std::uint64_t>(segments * effects_.loss_ppm, 990'000);
+  std::uint64_t lost_ppm = std::min<std::uint64_t>(segments * effects_.loss_ppm, 990'000);
   std::int64_t delay = 0;
   std::int64_t rto = profile.rto_min_ns;
   // Segments that follow make the receiver complain at once; without them the sender finds out by its timer.
@@ -174,6 +174,7 @@ std::int64_t Stream::retransmission_ns(const Frame& frame) {
     delay += noticed ? 2 * base_ns_ : rto;
     if (!noticed) rto = std::min(rto * 2, profile.rto_max_ns);
     noticed = false;
+    lost_ppm = std::min<std::uint64_t>(effects_.loss_ppm, 990'000);  // only what was lost is sent again
   }
   return delay;
 }
@@ -199,6 +200,15 @@ void Stream::window_opened() {
   if (End* const end = link_.ends_[side_]; end != nullptr && end->flusher_ != nullptr) end->flusher_->complete(true);
 }
 
+void Stream::discard_arrived() {
+  for (; arrived_ > 0; --arrived_) {
+    window_used_ -= ring_[0].size;
+    ring_[0].bytes.clear();
+    ring_.pop_front();
+  }
+  if (stalled() > 0) open_window();
+}
+
 void Stream::drop_unsent() {
   link_.fabric_.sharing_.stop(transmission_);
   const std::size_t gone = transmitting_ + stalled();
@@ -219,6 +229,7 @@ void Stream::drop_travelling() {
   travelling_ = 0;
   held_since_ns_ = -1;
   api_held_ = false;
+  link_.reset_sent_[side_] = false;  // it may have been among them: the next frame that comes is answered again
   arrival_.disarm();
 }
 
@@ -284,7 +295,7 @@ void Stream::arrive() {
     Frame& frame = ring_[arrived_];
     if (frame.arrival_ns > fabric.kernel_.now_ns()) break;
     // An open side is on a host that is up: the usual case needs no judgement.
-    const bool usual = effects_.generation == fabric.rules_generation_ && !effects_.any && link_.sides_[to] == Link::Side::open;
+    const bool usual = !broken_ && effects_.generation == fabric.rules_generation_ && !effects_.any && link_.sides_[to] == Link::Side::open;
     const Verdict verdict = usual ? Verdict::pass : judge(frame);
     if (verdict == Verdict::hold) return hold_back();
     if (verdict == Verdict::api_hold) {
@@ -323,12 +334,13 @@ Stream::Verdict Stream::judge(Frame& frame) {
   const unsigned to = 1 - side_;
   if (effects_.generation != fabric.rules_generation_) [[unlikely]] refresh();
   if (effects_.hold || !fabric.ports_[link_.hosts_[to]]->host_up_) [[unlikely]] return Verdict::hold;
-  if (effects_.drop) [[unlikely]] {
-    link_.broken_ = true;
+  if (effects_.drop || broken_) [[unlikely]] {  // nothing passes a hole in the stream
+    broken_ = link_.broken_ = true;
     return Verdict::swallow;
   }
   if (link_.sides_[to] != Link::Side::open) [[unlikely]] {
     if (frame.kind == Frame::Kind::data || frame.kind == Frame::Kind::malformed) link_.send_reset(to);
+    if (frame.kind == Frame::Kind::rst) link_.stream(to).drop_travelling();  // its kernel was still sending
     return Verdict::swallow;
   }
   if (effects_.api) [[unlikely]] return judge_by_api(frame);
@@ -351,7 +363,7 @@ Stream::Verdict Stream::judge_by_api(Frame& frame) {
     switch (rule.mode) {
       case RuleMode::none: break;
       case RuleMode::hold: return Verdict::api_hold;
-      case RuleMode::drop: link_.broken_ = true; return Verdict::swallow;
+      case RuleMode::drop: broken_ = link_.broken_ = true; return Verdict::swallow;
       case RuleMode::reset: link_.fail_both(); return Verdict::stop;
     }
   }
