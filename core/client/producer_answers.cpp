@@ -41,7 +41,7 @@ void Producer::Sender::landed(Flight& flight) {
   std::swap(*place, flights_.back());
   idle_flights_.push_back(std::move(flights_.back()));
   flights_.pop_back();
-  wake();
+  if (!active_.empty() || unsettled_sequences_) wake();  // somebody may have waited for the place
 }
 
 void Producer::Sender::answered(Flight& flight, Reader& body, std::int16_t version) {
