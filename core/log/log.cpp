@@ -26,6 +26,14 @@ std::uint64_t Log::size_bytes() const {
   return size;
 }
 
+Offset Log::recovery_point() const {
+  const std::size_t index = segment_index_of(durable_end_);
+  if (segments_[index].base() < durable_end_) return durable_end_ - 1;
+  if (index == 0) return durable_end_;
+  const Segment& before = segments_[index - 1];
+  return before.needs_sync() || !before.indexes_synced ? durable_end_ - 1 : durable_end_;
+}
+
 WallMs Log::max_timestamp() const {
   WallMs largest{-1};
   for (const Segment& segment : segments_) largest = std::max(largest, segment.max_timestamp());
@@ -202,7 +210,7 @@ Result<Appended> Log::append_as_follower(const Bytes& batches, WallMs now) {
         // The leader's log starts within this batch: an empty log takes the whole of it and keeps its start.
         TRY_VOID(drop_segments(0, segments_.size(), WallMs(-1)));
         TRY_VOID(create_segment(header->base_offset));
-        expected = end_ = recovery_point_ = header->base_offset;
+        expected = end_ = durable_end_ = header->base_offset;
       }
       if (header->base_offset < expected) {
         problem = error(Code::offset_out_of_range, "a leader's batch does not continue the log");

@@ -80,7 +80,10 @@ class Log {
   Offset start_offset() const { return start_; }
   Offset end_offset() const { return end_; }
   /// Everything below is durable.
-  Offset recovery_point() const { return recovery_point_; }
+  Offset durable_end() const { return durable_end_; }
+  /// What the recovery checkpoint may say: below it nothing needs to be looked at after a crash. One less than the durable
+  /// end unless a whole segment ends there with its indexes: a later cut or roll at that place would not show.
+  Offset recovery_point() const;
   std::uint64_t size_bytes() const;
   std::size_t segment_count() const { return segments_.size(); }
   const std::vector<Segment>& segments() const { return segments_; }
@@ -100,9 +103,9 @@ class Log {
   /// log. Whole batches before a bad one are appended all the same. A cut last batch is left out.
   Result<Appended> append_as_follower(const Bytes& batches, WallMs now = WallMs(-1));
   /// Whether flush.messages makes the answer wait for flush() (leader) or the next fetch (follower).
-  bool flush_due() const { return end_ - recovery_point_ >= config().flush_messages; }
+  bool flush_due() const { return end_ - durable_end_ >= config().flush_messages; }
   /// A rolled segment is not durable yet: the owner flushes it in the background, `synced(active_base())`.
-  bool roll_flush_due() const { return recovery_point_ < segments_.back().base() || snapshot_unsynced(); }
+  bool roll_flush_due() const { return durable_end_ < segments_.back().base() || snapshot_unsynced(); }
   /// Whether flush.ms has passed since the first record that is not durable.
   bool flush_time_due(WallMs now) const;
 
@@ -215,7 +218,7 @@ class Log {
   std::vector<Segment> segments_;  // at least one; the last is active
   Offset start_{0};
   Offset end_{0};
-  Offset recovery_point_{0};
+  Offset durable_end_{0};
   Offset flush_target_ = no_offset;  // of the flush under way; truncation lowers it
   WallMs unflushed_since_{-1};
   EpochCache epochs_;

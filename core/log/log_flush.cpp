@@ -47,13 +47,13 @@ struct Log::FlushTurn {
 };
 
 bool Log::flush_time_due(WallMs now) const {
-  return recovery_point_ < end_ && unflushed_since_.value() >= 0 && now - unflushed_since_ >= config().flush_ms;
+  return durable_end_ < end_ && unflushed_since_.value() >= 0 && now - unflushed_since_ >= config().flush_ms;
 }
 
 Task<Result<bool>> Log::synced(Offset end) {
   while (true) {
     if (failed_) co_return error(Code::io_error, "the log has failed");
-    const bool durable = recovery_point_ >= std::min(end, end_);
+    const bool durable = durable_end_ >= std::min(end, end_);
     if (durable && !(end >= active_base() && snapshot_unsynced())) co_return true;
     if (flushing_) {
       FlushWait wait(*this);
@@ -130,10 +130,10 @@ Task<Result<bool>> Log::sync_up_to(Offset target) {
     folder_synced_ = names;
   }
   const Offset reached = std::min(flush_target_, end_);
-  if (reached > recovery_point_) {
-    recovery_point_ = reached;
-    if (recovery_point_ == end_) unflushed_since_ = WallMs(-1);
-    place_.trace.emit(TraceKind::log_synced, subject_, recovery_point_.value());
+  if (reached > durable_end_) {
+    durable_end_ = reached;
+    if (durable_end_ == end_) unflushed_since_ = WallMs(-1);
+    place_.trace.emit(TraceKind::log_synced, subject_, durable_end_.value());
   }
   co_return true;
 }

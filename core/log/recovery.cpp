@@ -110,14 +110,10 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
     if (!believed) co_return pass(believed.error());
     scan = !*believed;
   }
-  // A cut here may have been lost although everything below it is durable.
-  const bool may_have_outlived = !options_.clean && !last && upper == options_.recovery_point;
-  if (!scan && (last || may_have_outlived)) {
+  if (!scan && last) {
     const Result<bool> whole = co_await read_tail(index);
     if (!whole) co_return pass(whole.error());
-    // The entry of the roll may be missing, too.
-    scan = !*whole || next_ > upper ||
-           (!last && log_.segments_[index].max_timestamp() > log_.segments_[index].time_index().last_timestamp());
+    scan = !*whole;
   }
   if (scan) {
     next_ = before;
@@ -131,11 +127,6 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
   Segment& segment = log_.segments_[index];
   segment.synced_size = segment.size();
   segment.indexes_synced = true;
-  if (may_have_outlived) {
-    // Its cut or its last index entries may stand in the page cache only.
-    segment.cut_unsynced = true;
-    if (const auto done = segment.write_indexes(log_.place_.disk, log_.folder_, log_.config(), false); !done) co_return pass(done.error());
-  }
   if (!last) next_ = upper;
   co_return true;
 }
@@ -270,16 +261,16 @@ Task<Result<bool>> LogRecovery::read_txn_indexes() {
 // Log start, epochs and recovery point agree with what was found.
 Result<bool> LogRecovery::settle() {
   log_.start_ = std::max(options_.log_start, log_.segments_.front().base());
-  log_.recovery_point_ = options_.clean && scanned_from_ == no_offset ? log_.end_ : std::min(options_.recovery_point, log_.end_);
-  log_.recovery_point_ = std::max(log_.recovery_point_, log_.segments_.front().base());
-  if (log_.recovery_point_ < log_.end_) log_.unflushed_since_ = options_.now;
+  log_.durable_end_ = options_.clean && scanned_from_ == no_offset ? log_.end_ : std::min(options_.recovery_point, log_.end_);
+  log_.durable_end_ = std::max(log_.durable_end_, log_.segments_.front().base());
+  if (log_.durable_end_ < log_.end_) log_.unflushed_since_ = options_.now;
   if (log_.start_ > log_.end_) {
     // What was left is all below the log start: begin anew there.
     const Offset start = log_.start_;
     TRY_VOID(log_.drop_snapshots_above(no_offset));
     TRY_VOID(log_.drop_segments(0, log_.segments_.size(), WallMs(-1)));
     TRY_VOID(log_.create_segment(start));
-    log_.end_ = log_.recovery_point_ = start;
+    log_.end_ = log_.durable_end_ = start;
     log_.epochs_.clear();
     epochs_changed_ = true;
     saw_producer_ = false;

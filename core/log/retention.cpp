@@ -66,7 +66,7 @@ Result<bool> Log::drop_segments(std::size_t from, std::size_t to, WallMs now) {
   }
   segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(from), segments_.begin() + static_cast<std::ptrdiff_t>(to));
   // Not the log start: a segment that holds it may have unsynced records below it.
-  if (from == 0 && !segments_.empty()) recovery_point_ = std::max(recovery_point_, segments_.front().base());
+  if (from == 0 && !segments_.empty()) durable_end_ = std::max(durable_end_, segments_.front().base());
   return bury(std::move(names), now);
 }
 

@@ -98,7 +98,7 @@ Result<bool> Log::truncate_to(Offset offset) {
   ++changes_;
   jitter_ms_ = -1;
   end_ = cut.end;
-  recovery_point_ = std::min(recovery_point_, end_);
+  durable_end_ = std::min(durable_end_, end_);
   flush_target_ = std::min(flush_target_, end_);
   producers_ = std::move(cut.producers);
   std::erase_if(aborted_, [this](const AbortedTransaction& entry) { return entry.last_offset >= end_; });
@@ -125,7 +125,7 @@ Result<bool> Log::truncate_fully_and_start_at(Offset offset) {
   ++changes_;
   end_ = offset;
   start_ = offset;
-  recovery_point_ = offset;
+  durable_end_ = offset;
   if (flush_target_ != no_offset) flush_target_ = offset;
   unflushed_since_ = WallMs(-1);
   producers_.clear();

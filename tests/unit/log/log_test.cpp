@@ -364,7 +364,7 @@ TEST_F(LogTest, a_failed_sync_is_never_tried_again) {
   EXPECT_FALSE(flush());
   disk.sync_fails = Code::none;
   EXPECT_FALSE(flush());
-  EXPECT_EQ(log->recovery_point(), Offset(0));
+  EXPECT_EQ(log->durable_end(), Offset(0));
 }
 
 TEST_F(LogTest, aborted_transactions_are_indexed_and_found) {
