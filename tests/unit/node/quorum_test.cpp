@@ -117,6 +117,26 @@ TEST(Quorum, a_node_far_behind_loads_the_snapshot_in_pieces) {
   EXPECT_EQ(rig.nodes.at(late).snapshots_loaded, 2);
 }
 
+TEST(Quorum, retention_never_cuts_the_log_above_a_snapshot) {
+  QuorumOptions options;
+  options.retention_bytes = 100'000;
+  options.segment_bytes = 100'000;
+  QuorumRig rig(options);
+  ASSERT_NE(rig.await_leader(), nullptr);
+  const int late = 4;
+  rig.kill(late);
+  rig.nodes.at(late).disk->wipe();
+  for (int i = 0; i < 60; ++i) {
+    rig.append(fmt::format("{} {}", i, std::string(10'000, 'x')));
+    rig.run_ms(30);
+  }
+  rig.run_ms(70'000);
+  for (int id = 1; id <= 3; ++id) EXPECT_EQ(rig.nodes.at(id).quorum->log_start().value(), 0) << id;
+  rig.start(late);
+  ASSERT_TRUE(settle(rig)) << rig.dump();
+  EXPECT_EQ(rig.nodes.at(late).records.size(), 60u);
+}
+
 TEST(Quorum, writes_kafkas_files) {
   QuorumRig rig(QuorumOptions{});
   ASSERT_NE(rig.await_leader(), nullptr);
