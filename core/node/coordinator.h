@@ -30,6 +30,8 @@ class CoordinatorBroker {
   virtual void fail_storage(const Error& why) = 0;
 };
 
+struct CoordinatorState;
+
 class Coordinator {
  public:
   Coordinator(Host& host, const ConfigSnapshot& settings, CoordinatorBroker& broker);
@@ -57,8 +59,7 @@ class Coordinator {
   const group::Shard* shard(std::int32_t partition) const;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<CoordinatorState> state_;
 };
 
 }  // namespace harrow
