@@ -1,0 +1,78 @@
+// harrow: one executable, one file a command.
+#include <cstdio>
+
+#include "sim/cli/command.h"
+#include "sim/scenario/tree.h"
+
+namespace harrow::cli {
+
+namespace {
+
+using Examples = std::string_view[3];
+constexpr Examples run_examples{"harrow run scenarios/first-light.yaml --seed 7", "harrow run my.yaml --set cluster/config/min.insync.replicas=1 --out results/try",
+                                "harrow run scenarios/leader-crash.yaml --format json | jq .latency_ms"};
+constexpr Examples swarm_examples{"harrow swarm scenarios/first-light.yaml --seeds 1..500", "harrow swarm scenarios/*.yaml --duration 10m --jobs 4 --junit swarm.xml",
+                                  "harrow swarm my.yaml --seeds 1..100 --grid workload/producers/shop/client/acks=1,all"};
+constexpr Examples replay_examples{"harrow replay latest-failed --until 12.5s", "harrow replay scenarios/first-light.yaml --seed 7 --verify", "harrow replay latest --events"};
+constexpr Examples minimise_examples{"harrow minimise latest-failed", "harrow minimise results/runs/first-light/20260105T080000Z-s42 --out small.yaml", "harrow minimize latest-failed --seeds 5"};
+constexpr Examples check_examples{"harrow check scenarios/*.yaml", "harrow check my.yaml --expand --seed 7", "harrow check --schema > scenarios/scenario.schema.json"};
+constexpr Examples new_examples{"harrow new my.yaml", "harrow new scenarios/rack-loss.yaml", "harrow new my.yaml && harrow run my.yaml"};
+constexpr Examples list_examples{"harrow list", "harrow list presets", "harrow list marks"};
+constexpr Examples show_examples{"harrow show latest", "harrow show latest-failed", "harrow show latest --format json"};
+constexpr Examples report_examples{"harrow report latest", "harrow report latest-failed", "harrow report results/runs/first-light/20260105T080000Z-s7"};
+constexpr Examples museum_examples{"harrow museum list", "harrow museum run R01 --seeds 1..50", "harrow museum run --all --seeds 1..100"};
+constexpr Examples log_examples{"harrow log dump data/orders-0", "harrow log verify data", "harrow log verify /var/lib/kafka/data"};
+constexpr Examples bench_examples{"harrow bench kernel", "harrow bench cluster --seeds 1..20", "harrow bench append"};
+constexpr Examples version_examples{"harrow version", "harrow version --json", "harrow version -q"};
+
+constexpr Command table[] = {
+    {"run", "", "FILE... [--seed N] [--set PATH=VALUE]... [options]", "Runs scenarios, each once, and says what happened.", run_examples, run_command},
+    {"swarm", "", "FILE... --seeds A..B | --duration TIME [options]", "Runs a scenario with many seeds.", swarm_examples, swarm_command},
+    {"replay", "", "RUN | FILE --seed N [--until TIME] [--verify] [--events]", "Repeats a run: to look at it, or to see that it is the same.", replay_examples, replay_command},
+    {"minimise", "minimize", "RUN [--out FILE]", "Drops faults for as long as the same check fails, and writes a scenario.", minimise_examples, minimise_command},
+    {"check", "", "FILE... [--expand --seed N] [--schema] [--strict]", "Validates scenarios without running them.", check_examples, check_command},
+    {"new", "", "FILE", "Writes a commented scenario to edit.", new_examples, new_command},
+    {"list", "", "[runs|presets|marks|faults]", "Lists results, or what scenarios may name.", list_examples, list_command},
+    {"show", "", "RUN", "Prints what a run found; RUN is a folder, latest or latest-failed.", show_examples, show_command},
+    {"report", "", "RUN", "Writes report.html into a run's folder.", report_examples, report_command},
+    {"museum", "", "list | run ID | run --all", "Switches historical bugs on and shows which check catches each (museum build only).", museum_examples, museum_command},
+    {"log", "", "dump|verify DIR", "Looks into log folders of Harrow and of Apache Kafka.", log_examples, log_command},
+    {"bench", "", "kernel|cluster|append", "Measures, and prints rows as JSON.", bench_examples, bench_command},
+    {"version", "", "[--json]", "Prints the version.", version_examples, version_command},
+};
+
+int usage(std::FILE* to) {
+  std::string out = "Examples:\n  harrow run scenarios/first-light.yaml --seed 7\n  harrow swarm scenarios/first-light.yaml --seeds 1..100\n  harrow new my.yaml\n\nCommands:\n";
+  for (const Command& command : table) {
+    std::string name(command.name);
+    name.resize(10, ' ');
+    out += "  " + name + std::string(command.summary) + "\n";
+  }
+  out += "\n`harrow COMMAND -h` says more.\n";
+  std::fwrite(out.data(), 1, out.size(), to);
+  return to == stdout ? exit_ok : exit_usage;
+}
+
+}  // namespace
+
+std::span<const Command> commands() { return table; }
+
+int dispatch(int count, char** words) {
+  if (count < 2) return usage(stderr);
+  const std::string_view name = words[1];
+  if (name == "-h" || name == "--help" || name == "help") return usage(stdout);
+  const std::string_view wanted = name == "--version" ? "version" : name;
+  std::vector<std::string_view> names;
+  for (const Command& command : table) {
+    names.push_back(command.name);
+    if (command.name == wanted || (!command.alias.empty() && command.alias == wanted))
+      return command.run(command, std::vector<std::string>(words + 2, words + count));
+  }
+  const std::string line = "harrow: unknown command '" + std::string(name) + "'" + sim::did_you_mean(name, names) + "; see harrow -h\n";
+  std::fwrite(line.data(), 1, line.size(), stderr);
+  return exit_usage;
+}
+
+}  // namespace harrow::cli
+
+int main(int count, char** words) { return harrow::cli::dispatch(count, words); }

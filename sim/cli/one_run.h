@@ -1,0 +1,53 @@
+// One run from the command line: its folder, progress, listeners, and what is left when it fails or is interrupted.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sim/cli/command.h"
+#include "sim/scenario/read.h"
+#include "sim/scenario/run.h"
+
+namespace harrow::cli {
+
+struct OneRun {
+  std::string file;
+  std::uint64_t seed = 1;
+  std::vector<std::string> sets;
+  std::string out;           // folder, "" = below the results root
+  bool events = false;       // write every event
+  bool progress = true;
+  std::int64_t until_ns = -1;
+  std::string export_disks;
+};
+struct OneRunResult {
+  sim::RunResult result;
+  std::string folder;
+  std::string state;  // with until_ns
+};
+/// Runs in this process and writes the folder. Nothing, with an exit code, when the scenario is wrong.
+std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& what, int& exit_code);
+
+/// A run in a process of its own that cannot take this one with it: a failed CHECK comes back as a failure of kind
+/// crash. Start several; each is one descriptor to read until its end.
+struct Child {
+  int pid = -1;
+  int descriptor = -1;
+  std::string text;  // read so far
+};
+struct ChildOptions {
+  std::string bug;
+  std::string replay_command;
+  bool checks = true;
+};
+Child start_child(const sim::Tree& scenario, const std::string& path, std::uint64_t seed, const ChildOptions& options);
+/// False at the end of its output.
+bool read_child(Child& child);
+/// Waits for it; a child that died without a word is a crash, too.
+sim::RunResult finish_child(Child& child, const std::string& scenario, std::uint64_t seed, const std::string& replay_command);
+sim::RunResult run_in_child(const sim::Tree& scenario, const std::string& path, std::uint64_t seed, const ChildOptions& options);
+
+int exit_code_of(const sim::RunResult& result);
+
+}  // namespace harrow::cli
