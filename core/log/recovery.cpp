@@ -110,10 +110,12 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
     if (!believed) co_return pass(believed.error());
     scan = !*believed;
   }
-  if (!scan && last) {
+  // A cut that was under way may have taken pieces of the log below an older checkpoint: what follows a hole goes, too.
+  const bool must_join = !options_.clean && !last && !log_.config().compacts;
+  if (!scan && (last || must_join)) {
     const Result<bool> whole = co_await read_tail(index);
     if (!whole) co_return pass(whole.error());
-    scan = !*whole;
+    scan = !*whole || next_ != (last ? next_ : upper);
   }
   if (scan) {
     next_ = before;
@@ -216,14 +218,14 @@ Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
   }
   const std::uint64_t valid = reader.position();
   // A segment that ends early lost its tail, even if it ends with a whole batch.
-  bad = bad || (doubted && !last && next_ < upper);
+  const bool hole = !bad && !last && next_ < upper && !options_.clean && (doubted || !log_.config().compacts);
   if (bad && next_ < options_.recovery_point)
     co_return error(Code::corrupt_message, "records below the recovery point are damaged");
   Segment& segment = log_.segments_[index];
   if (outlived) {
     if (const auto done = segment.truncate(valid, upper); !done) co_return pass(done.error());
   }
-  if (bad) {
+  if (bad || hole) {
     log_.place_.trace.emit(TraceKind::torn_tail_cut, log_.subject_, next_.value(), static_cast<std::int64_t>(size - valid));
     if (const auto done = segment.truncate(valid, Offset(INT64_MAX)); !done) co_return pass(done.error());
     segment.sealed = false;

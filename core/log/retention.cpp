@@ -54,8 +54,9 @@ Result<bool> Log::drop_segments(std::size_t from, std::size_t to, WallMs now) {
   if (from >= to) return true;
   ++changes_;
   std::vector<std::string> names;
-  for (std::size_t index = from; index < to; ++index) {
-    const Offset base = segments_[index].base();
+  for (std::size_t i = 0; i < to - from; ++i) {
+    // What stays is whole at any moment: the oldest go first at the log's beginning, the newest at its end.
+    const Offset base = segments_[from == 0 ? from + i : to - 1 - i].base();
     for (const char* const suffix : {".log", ".index", ".timeindex", ".txnindex"}) names.push_back(segment_file_name(base, suffix));
     const auto snapshot = std::find_if(snapshots_.begin(), snapshots_.end(), [&](const Snapshot& one) { return one.offset == base; });
     // At the log's beginning the state below a segment goes with it; at its end it is still true.
