@@ -86,7 +86,7 @@ class Swarm {
   bool write_junit() const;
   int report();
   std::string seeds_file(const Cell& cell) const { return std::filesystem::path(cell.file).replace_extension(".seeds").string(); }
-  std::string resume_file(const Cell& cell) const { return results_root() + "/../swarms/" + cell.name + ".jsonl"; }
+  std::string resume_file(const Cell& cell) const { return results_root() + "/.swarms/" + cell.name + ".jsonl"; }
 
   Options& options_;
   const Command& command_;
@@ -409,7 +409,7 @@ int Swarm::report() {
 int Swarm::run() {
   if (!read_options() || !read_cells()) return exit_usage;
   watch_signals();
-  start_ns_ = wall_clock_ns();
+  start_ns_ = shown_ns_ = wall_clock_ns();
   bool more = true;
   while (interrupted == 0) {
     while (more && running_.size() < jobs_) {
