@@ -291,6 +291,14 @@ void Shard::expire_member(Draft& draft, Group& group, const std::string& member_
   const Member& member = group.members.at(member_id);
   // Who waits for us cannot send heartbeats; its session starts anew with the answer. A new member's client may be gone.
   if (!member.is_new && (member.awaiting_join != no_ticket || member.awaiting_sync != no_ticket)) return;
+  Note note;
+  note.kind = TraceKind::member_expired;
+  note.a = group.generation;
+  note.group = group.group_id;
+  note.member = member_id;
+  note.generation = group.generation;
+  note.now = draft.now.wall;
+  draft.outcome.notes.push_back(std::move(note));
   remove_member(draft, group, std::string(member_id));
   rebalance_or_complete_join(draft, group);
 }

@@ -96,7 +96,7 @@ struct ElectionNote {
   bool unclean;
   bool from_elr;
 };
-/// offset_committed, offset_fetched, offset_expired, commit_refused, commit_acked
+/// offset_committed, offset_fetched, offset_expired, commit_refused, commit_acked, member_expired, group_state
 struct CommitNote {
   std::string_view group;
   std::string_view member;

@@ -45,6 +45,7 @@ Result<bool> Partition::become_leader(const PartitionTerm& term, MonoNs now) {
   high_watermark_.reopen();
   low_watermark_.reopen();
   wiring_.trace.emit(TraceKind::became_leader, subject_, term.leader_epoch.value(), epoch_start_.value());
+  emit_isr(TraceKind::isr_committed, term_.isr);
   update_high_watermark(now);
   tell_watches(replica_watches_);
   tell_watches(consumer_watches_);

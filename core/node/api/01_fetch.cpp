@@ -184,6 +184,7 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
       session = broker.sessions().open(follower, wanted, now, evicted);
       if (evicted != 0) host.trace.emit(TraceKind::fetch_session_evicted, 0, evicted);
       if (session != nullptr) host.trace.emit(TraceKind::fetch_session_opened, 0, session->id(), static_cast<std::int64_t>(wanted));
+      else host.trace.emit(TraceKind::fetch_session_full, 0, static_cast<std::int64_t>(wanted));
     }
     if (session == nullptr) session = std::make_shared<FetchSession>(host.timers, 0, follower);
   }
