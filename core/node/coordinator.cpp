@@ -99,8 +99,6 @@ void CoordinatorState::emit(const group::Note& note) {
   if (note.kind == TraceKind::assignment_made) {
     const AssignmentNote payload{note.group, note.member, note.partitions};
     host.trace.emit(note.kind, subject, note.a, note.b, &payload);
-  } else if (note.kind == TraceKind::group_state) {
-    host.trace.emit(note.kind, subject, note.a, note.b);
   } else {
     const CommitNote payload = payload_of(note);
     host.trace.emit(note.kind, subject, note.a, note.b, &payload);
@@ -438,6 +436,7 @@ Task<wire::OffsetFetchResponse> Coordinator::offset_fetch(wire::OffsetFetchReque
   }
   wire::OffsetFetchRequest::OffsetFetchRequestGroup one;
   one.group_id = request.group_id;
+  one.topics.reset();  // null asks for all
   if (request.topics) {
     one.topics.emplace();
     for (const auto& topic : *request.topics) {
