@@ -67,10 +67,12 @@ int list_command(const Command& command, const std::vector<std::string>& argumen
     for (const sim::PresetNote& note : sim::preset_notes()) out += fmt::format("{:<16}{}\n                {}\n", note.name, note.description, note.source);
   } else if (wanted == "marks") {
     for (const sim::MarkRow& row : sim::mark_rows()) out += fmt::format("{:<34}{}\n", row.name, row.doc);
+  } else if (wanted == "checks") {
+    for (const sim::InvariantRow& row : sim::invariant_rows()) out += fmt::format("{:<5}{:<28}{}\n", row.id, row.name, row.statement);
   } else if (wanted == "faults") {
     for (const sim::FaultRow& row : sim::fault_rows()) out += fmt::format("{:<18}{}\n                  {}\n", name_of(row.kind), row.doc, row.example);
   } else {
-    options.terminal.warn("harrow list: unknown '" + wanted + "'" + sim::did_you_mean(wanted, {"runs", "presets", "marks", "faults"}));
+    options.terminal.warn("harrow list: unknown '" + wanted + "'" + sim::did_you_mean(wanted, {"runs", "presets", "marks", "checks", "faults"}));
     return exit_usage;
   }
   options.terminal.put(out);

@@ -32,7 +32,7 @@ constexpr Command table[] = {
     {"minimise", "minimize", "RUN [--out FILE]", "Drops faults for as long as the same check fails, and writes a scenario.", minimise_examples, minimise_command},
     {"check", "", "FILE... [--expand --seed N] [--schema] [--strict]", "Validates scenarios without running them.", check_examples, check_command},
     {"new", "", "FILE", "Writes a commented scenario to edit.", new_examples, new_command},
-    {"list", "", "[runs|presets|marks|faults]", "Lists results, or what scenarios may name.", list_examples, list_command},
+    {"list", "", "[runs|presets|marks|checks|faults]", "Lists results, or what scenarios may name.", list_examples, list_command},
     {"show", "", "RUN", "Prints what a run found; RUN is a folder, latest or latest-failed.", show_examples, show_command},
     {"report", "", "RUN", "Writes report.html into a run's folder.", report_examples, report_command},
     {"museum", "", "list | run ID | run --all", "Switches historical bugs on and shows which check catches each (museum build only).", museum_examples, museum_command},

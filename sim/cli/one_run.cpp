@@ -175,6 +175,11 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
   options.until_ns = what.until_ns;
   options.state_at_stop = &done.state;
   options.export_disks = what.export_disks;
+  if (what.follow != nullptr && what.follow->offset >= 0) {
+    options.follow_topic = what.follow->topic;
+    options.follow_partition = what.follow->partition;
+    options.follow_offset = what.follow->offset;
+  }
   options.history_listener = &history;
   options.all_events = what.events;
   if (what.events) options.event_listener = &events;
@@ -198,6 +203,7 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
     result.verdict = sim::Verdict::undecided;
     result.undecided_because = "interrupted after " + sim::short_duration(result.virtual_ns) + "; what is here is what happened until then";
   }
+  if (what.follow != nullptr) report.path.note = what.follow->message;
   bool whole = history.close();
   if (what.events) whole = events.close() && whole;
   whole = folder.write("faults.jsonl", faults_text(result)) && whole;

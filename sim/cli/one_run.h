@@ -20,6 +20,7 @@ struct OneRun {
   bool progress = true;
   std::int64_t until_ns = -1;
   std::string export_disks;
+  const sim::Failure* follow = nullptr;  // its record is the one that the report follows
 };
 struct OneRunResult {
   sim::RunResult result;

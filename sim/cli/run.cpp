@@ -16,6 +16,7 @@ void write_events_of_failure(const Terminal& terminal, OneRun what, const OneRun
     return;
   }
   what.events = true;
+  what.follow = failed.result.failure ? &*failed.result.failure : nullptr;
   what.progress = false;
   what.out = failed.folder;
   Terminal silent = terminal;

@@ -326,6 +326,8 @@ std::string scenario_reference() {
   }
   out += "## checks\n\nEvery safety invariant always runs. The list adds expectations and parameters.\n\n| check | meaning | example |\n|---|---|---|\n";
   for (const CheckRow& row : check_rows()) out += "| `" + std::string(row.name) + "` | " + row.doc + " | `" + row.example + "` |\n";
+  out += "\n## invariants\n\n| id | name | what holds |\n|---|---|---|\n";
+  for (const InvariantRow& row : invariant_rows()) out += "| " + std::string(row.id) + " | `" + std::string(row.name) + "` | " + std::string(row.statement) + " |\n";
   out += "\n## marks\n\nNames for `sometimes` and `reached`.\n\n| mark | reached when |\n|---|---|\n";
   for (const MarkRow& row : mark_rows()) out += "| `" + std::string(row.name) + "` | " + std::string(row.doc) + " |\n";
   out += "\n## client configuration\n\n| key | default | of | meaning |\n|---|---|---|---|\n";

@@ -297,39 +297,17 @@ constexpr CheckRow check_table[] = {
     {"expect", "expect", "Marks a counter-example by the check that it breaks.", "- expect: { fails: no-acked-loss }"},
 };
 
+// the names are those of the rooms that judge
 constexpr MarkRow mark_table[] = {
-    {"leader-changed", "a partition got another leader"},
-    {"isr-shrunk", "an in-sync set lost a member"},
-    {"isr-expanded", "an in-sync set got a member back"},
-    {"isr-at-minimum", "an in-sync set was as small as min.insync.replicas allows"},
-    {"truncated", "a follower cut its log"},
-    {"truncated-on-diverging-epoch", "a follower cut its log because the leader's epoch ended earlier"},
-    {"segment-rolled", "a segment was rolled"},
-    {"retention-moved-log-start", "retention deleted a segment"},
-    {"records-deleted", "DeleteRecords moved a log start"},
-    {"duplicate-answered", "a retried batch was answered from the producer's state"},
-    {"elr-election", "a leader was elected from the eligible leader replicas"},
-    {"unclean-election", "a leader was elected from outside the in-sync set, as the settings allow"},
-    {"unclean-restart-removed-from-isr", "a broker that came back after an unclean stop was taken out of in-sync sets"},
-    {"snapshot-loaded-by-follower", "a controller that fell behind loaded a metadata snapshot"},
-    {"snapshot-loaded-by-broker", "a broker loaded a metadata snapshot"},
-    {"controller-changed", "another controller became active"},
-    {"controller-lost-uncommitted", "a controller lost its leadership with uncommitted records, and took them back"},
-    {"check-quorum-resigned", "a quorum leader without a majority resigned"},
-    {"pre-vote-refused", "a pre-vote was refused"},
-    {"torn-tail-cut", "recovery cut a torn batch off a log"},
-    {"unsynced-lost", "a power loss took un-synced data"},
-    {"coordinator-load-two-buffers", "a coordinator needed two buffers to load"},
-    {"coordinator-moved", "a group's coordinator moved to another broker"},
-    {"fetch-session-full", "a full fetch was answered with a new session"},
-    {"fetch-session-evicted", "a fetch session was evicted from the cache"},
-    {"offset-out-of-range-reset", "a consumer reset its position after OFFSET_OUT_OF_RANGE"},
-    {"five-in-flight-lost-answer", "an answer was lost with five batches in flight"},
-    {"broker-fenced", "the controller fenced a broker"},
-    {"group-rebalanced", "a group rebalanced"},
-    {"member-expired", "a member missed its session"},
-    {"offsets-expired", "committed offsets of a silent group expired"},
-    {"controlled-shutdown", "a broker handed over its leaders before it stopped"},
+#define HARROW_MARK(id, name, meaning) {name, meaning},
+#include "sim/check/marks.def"
+#undef HARROW_MARK
+};
+
+constexpr InvariantRow invariant_table[] = {
+#define HARROW_CHECK(id, file, name, kind, statement) {#id, name, statement},
+#include "sim/check/checks.def"
+#undef HARROW_CHECK
 };
 
 constexpr ApiRow api_table[] = {
@@ -398,6 +376,7 @@ const FaultRow* find_fault(std::string_view name) {
 }
 std::span<const CheckRow> check_rows() { return check_table; }
 std::span<const MarkRow> mark_rows() { return mark_table; }
+std::span<const InvariantRow> invariant_rows() { return invariant_table; }
 std::span<const ApiRow> api_rows() { return api_table; }
 std::span<const ClientKey> client_keys() { return client_table; }
 

@@ -105,6 +105,12 @@ struct MarkRow {
 };
 std::span<const MarkRow> mark_rows();
 
+/// The invariants that always run.
+struct InvariantRow {
+  std::string_view id, name, statement;
+};
+std::span<const InvariantRow> invariant_rows();
+
 struct ApiRow {
   std::string_view name;
   std::int16_t key;

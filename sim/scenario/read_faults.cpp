@@ -361,8 +361,9 @@ void Reader::read_check(const std::string& name, const Tree& tree, Tree& shown) 
     for (const MarkRow& row : mark_rows()) marks.push_back(row.name);
     for (const std::string& item : value.names) {
       if (name == "off") {
-        const auto number = item.size() > 1 && item[0] == 'I' ? parse_integer(item.substr(1)) : parse_integer("x");
-        if (!number || *number < 1 || *number > 99) say(tree.at, "expected ids of invariants, such as I59, found '" + item + "'");
+        const auto rows = invariant_rows();
+        if (std::none_of(rows.begin(), rows.end(), [&](const InvariantRow& row) { return row.id == item; }))
+          say(tree.at, "expected ids of invariants, such as I59, found '" + item + "'; `harrow list checks` shows them");
         checks.off.push_back(item);
       } else {
         if (std::find(marks.begin(), marks.end(), item) == marks.end()) say(tree.at, "unknown mark '" + item + "'" + did_you_mean(item, marks) + "; `harrow list marks` shows them");
@@ -374,6 +375,13 @@ void Reader::read_check(const std::string& name, const Tree& tree, Tree& shown) 
   Bound bound(section_named(name), &tree, tree.at, problems_);
   if (name == "expect") {
     checks.expect_fails = bound["fails"].text;
+    std::vector<std::string_view> known{"slo", "eventually", "reached", "no-crash"};
+    for (const InvariantRow& row : invariant_rows()) {
+      known.push_back(row.name);
+      known.push_back(row.id);
+    }
+    if (bound["fails"].given && std::find(known.begin(), known.end(), checks.expect_fails) == known.end())
+      say(bound["fails"].at, "there is no check '" + checks.expect_fails + "'" + did_you_mean(checks.expect_fails, known) + "; `harrow list checks` shows them");
   } else if (name == "no-acked-loss") {
     checks.loss_producers = bound["producers"].names;
     checks.count_unpromised = bound["count"].text == "acked";

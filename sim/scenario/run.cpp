@@ -127,6 +127,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
   setup.curves = options.collect_report;
   setup.interval_ns = std::max<std::int64_t>(ns_per_s, scenario.after_ns / 400);
   Collector collector(std::move(setup));
+  if (!options.follow_topic.empty()) collector.follow(options.follow_topic, options.follow_partition, options.follow_offset);
   for (const TraceKind kind : collector_kinds()) kernel.listen(kind, collector);
   Observer observer(kernel, collector);
   if (options.history_listener != nullptr)
@@ -234,7 +235,6 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
     options.report->description = scenario.description;
     options.report->end_ns = kernel.now_ns();
     options.report->heal_ns = heal_ns;
-    if (result.failure && result.failure->offset >= 0) collector.follow(result.failure->topic, result.failure->partition, result.failure->offset);
     collector.fill(*options.report);
   }
   if (!options.export_disks.empty()) {

@@ -92,6 +92,9 @@ struct RunOptions {
   std::int64_t until_ns = -1;     // stop there (replay --until) and fill `state_at_stop`
   std::string replay_command;     // for Failure::replay
   std::string export_disks;       // folder into which every node's disk is written at the end; "" = no
+  std::string follow_topic;       // follow this record for the report; "" = the first that goes the whole way
+  std::int32_t follow_partition = -1;
+  std::int64_t follow_offset = -1;
   std::string bug;                // museum: the armed mutation, "" = none
   TraceListener* event_listener = nullptr;
   TraceListener* history_listener = nullptr;  // client kinds only

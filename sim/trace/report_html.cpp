@@ -109,7 +109,7 @@ class Page {
   }
 
   /// Curves on one scale; a value axis of powers of ten when the range asks for it.
-  std::string curves(const std::vector<Series>& all, std::string_view unit, std::int64_t per_unit, bool logarithmic) const {
+  std::string curves(const std::vector<Series>& all, std::string_view unit, std::int64_t per_unit, bool logarithmic, bool steps = false) const {
     std::int64_t most = 1;
     bool any = false;
     for (const Series& series : all)
@@ -145,9 +145,16 @@ class Page {
     for (const Series& series : all) {
       const char* const colour = broker_colours[index++ % broker_colours.size()];
       std::string points;
-      for (const auto& [t, v] : series.points) points += fmt::format("{:.1f},{:.1f} ", x(t), y_of(v));
+      double before = -1;
+      for (const auto& [t, v] : series.points) {
+        // a count holds until it changes; a measured curve is drawn from point to point
+        if (steps && before >= 0) points += fmt::format("{:.1f},{:.1f} ", x(t), before);
+        before = y_of(v);
+        points += fmt::format("{:.1f},{:.1f} ", x(t), before);
+      }
+      if (steps && before >= 0) points += fmt::format("{:.1f},{:.1f} ", x(end_ns_), before);
       out += fmt::format("<polyline points='{}' fill='none' stroke='{}' stroke-width='1.4'><title>{}</title></polyline>", points, colour, escaped(series.name));
-      legend += fmt::format("<i style='background:{}'></i>{} ", colour, escaped(series.name));
+      if (!series.name.empty()) legend += fmt::format("<i style='background:{}'></i>{} ", colour, escaped(series.name));
     }
     for (const FaultBar& fault : data_.faults)
       out += fmt::format("<rect x='{:.1f}' y='0' width='{:.1f}' height='{}' class='shade'><title>{}</title></rect>", x(fault.from_ns),
@@ -194,7 +201,7 @@ std::string report_html(const ReportData& data, const ReportHead& head) {
   out += "<h2>Leaders and in-sync sets</h2>\n" + page.legend() + page.partitions();
   out += "<h2>Latency</h2>\n" + page.curves(data.latency_ms_micro, "ms", 1000, true);
   out += "<h2>Consumer lag</h2>\n" + page.curves(data.lag, "records", 1, false);
-  out += "<h2>Under-replicated partitions</h2>\n" + page.curves({data.under_replicated}, "", 1, false);
+  out += "<h2>Under-replicated partitions</h2>\n" + page.curves({data.under_replicated}, "", 1, false, true);
   out += "<h2>The way of one record</h2>\n" + page.path();
   out += "<h2>Result</h2>\n<pre>" + escaped(head.text) + "</pre>\n</body></html>\n";
   return out;
