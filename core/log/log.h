@@ -144,8 +144,8 @@ class Log {
   /// Forgets silent producers.
   void expire_producers(WallMs now) { producers_.expire(now, config().producer_expiration_ms); }
 
-  /// Makes everything below the present end durable, or the error.
-  Task<Result<bool>> flush() { return synced(end_); }
+  /// Makes the log durable as it is: everything below the present end, and cuts.
+  Task<Result<bool>> flush();
   /// Waits until everything below `end` is durable; callers share one sync. True also if it was cut meanwhile.
   Task<Result<bool>> synced(Offset end);
   /// Flushes, takes a producer snapshot, cuts the index files to size: what must precede the clean-shutdown mark.
@@ -232,6 +232,7 @@ class Log {
   std::uint32_t changes_ = 0;  // truncations and deletions: readers that waited look again
   std::uint32_t folder_changes_ = 0;  // names made, changed or removed in the folder
   std::uint32_t folder_synced_ = 0;   // how many of them are durable
+  bool folder_named_ = true;  // the folder's own name is durable
   bool flushing_ = false;
   bool failed_ = false;
   bool closed_ = false;

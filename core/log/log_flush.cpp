@@ -67,6 +67,17 @@ Task<Result<bool>> Log::synced(Offset end) {
   }
 }
 
+Task<Result<bool>> Log::flush() {
+  while (flushing_) {
+    FlushWait wait(*this);
+    co_await wait;
+  }
+  if (failed_) co_return error(Code::io_error, "the log has failed");
+  FlushTurn turn(*this, end_);
+  const Result<bool> done = co_await sync_up_to(end_);
+  co_return done;
+}
+
 // Files first, then the names; the recovery point moves last. A dropped caller may end this at any wait, so nothing
 // counts as synced before its sync has returned; segments may come and go meanwhile and are looked up anew after each.
 Task<Result<bool>> Log::sync_up_to(Offset target) {
@@ -128,6 +139,11 @@ Task<Result<bool>> Log::sync_up_to(Offset target) {
     const Result<bool> named = co_await place_.disk.sync_dir(folder_);
     if (!named) co_return broken(named.error());
     folder_synced_ = names;
+  }
+  if (!folder_named_ && !mutated(Bug::L03)) {
+    const Result<bool> named = co_await place_.disk.sync_dir(place_.log_dir);
+    if (!named) co_return broken(named.error());
+    folder_named_ = true;
   }
   const Offset reached = std::min(flush_target_, end_);
   if (reached > durable_end_) {

@@ -68,9 +68,9 @@ Result<bool> LogRecovery::find_files() {
   }
   if (bases.empty()) {
     TRY_VOID(log_.create_segment(options_.log_start));
-  } else {
-    next_ = bases.front();
   }
+  // Below a recovery point the first flush has named the folder.
+  log_.folder_named_ = options_.clean || options_.recovery_point > Offset(0);
   next_ = log_.segments_.front().base();
   return true;
 }
