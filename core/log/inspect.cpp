@@ -42,7 +42,9 @@ class Inspection {
     for (const std::string& name : *names)
       if (const auto base = segment_offset_of(name, ".log")) bases.push_back(*base);
     for (std::size_t i = 0; i < bases.size(); ++i) {
-      const Result<bool> scanned = co_await segment(bases[i], i + 1 == bases.size());
+      const Offset base = bases[i];
+    const bool is_last = i + 1 == bases.size();
+    const Result<bool> scanned = co_await segment(base, is_last);
       if (!scanned) co_return pass(scanned.error());
     }
     if (report_.end == no_offset && !bases.empty()) report_.first = report_.end = bases.front();

@@ -208,7 +208,8 @@ Root Quorum::State::apply(Scope&, Label) {
     }
     if (applied_end < high_watermark && !loading_snapshot) continue;
     const MonoNs at = applied_end > Offset{0} ? after_ms(last_snapshot, config.snapshot_max_interval_ms) : never;
-    const Reached reached = co_await commits.next(bytes_since_snapshot > 0 ? at : never);
+    const MonoNs deadline = bytes_since_snapshot > 0 ? at : never;
+    const Reached reached = co_await commits.next(deadline);
     if (reached == Reached::closed) break;
   }
 }

@@ -47,7 +47,8 @@ bool valid_name(std::string_view name) {
 
 Task<wire::MetadataResponse> metadata(const RequestContext& context, wire::MetadataRequest request) {
   Broker& broker = context.broker();
-  co_await context.host().cpu.spend(Work::handler, request.topics ? request.topics->size() : broker.image().topics().size());
+  const std::size_t asked_for = request.topics ? request.topics->size() : broker.image().topics().size();
+  co_await context.host().cpu.spend(Work::handler, asked_for);
   const controller::Image& image = broker.image();
   wire::MetadataResponse response;
   for (const auto& [id, node] : image.brokers()) {
