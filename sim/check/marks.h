@@ -1,0 +1,53 @@
+// What is worth having happened: names that scenarios ask for with `sometimes` and `reached`, counted off the trace.
+// Owner: the Judge. A mark is a row of marks.def: its name, and what reaches it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/base/trace.h"
+
+namespace harrow::sim {
+
+class Oracle;
+
+enum class Mark : std::uint8_t {
+#define HARROW_MARK(id, name, meaning) id,
+#include "sim/check/marks.def"
+#undef HARROW_MARK
+};
+#define HARROW_MARK(id, name, meaning) +1
+constexpr std::size_t mark_count = 0
+#include "sim/check/marks.def"
+    ;
+#undef HARROW_MARK
+
+std::string_view name_of(Mark mark);
+std::string_view meaning_of(Mark mark);
+/// Every name that a scenario may ask for.
+std::span<const std::string_view> mark_names();
+
+class Marks {
+ public:
+  static std::span<const TraceKind> kinds();
+  /// After the oracle has seen the event.
+  void on_event(const TraceEvent& event, const void* payload, const Oracle& oracle);
+  std::int64_t reached(Mark mark) const { return reached_[static_cast<std::size_t>(mark)]; }
+  /// -1: no such mark.
+  std::int64_t reached(std::string_view name) const;
+
+ private:
+  void reach(Mark mark) { ++reached_[static_cast<std::size_t>(mark)]; }
+  void on_image(const TraceEvent& event, const void* payload, const Oracle& oracle);
+
+  std::array<std::int64_t, mark_count> reached_{};
+  std::map<std::uint16_t, std::int64_t> written_end_;  // by machine: end of what its controller wrote in this term
+  std::map<std::uint32_t, std::int32_t> leaders_;      // by partition: machine + 1
+  std::int32_t last_controller_ = -1;
+};
+
+}  // namespace harrow::sim
