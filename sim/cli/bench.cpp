@@ -12,8 +12,8 @@ int bench_command(const Command& command, const std::vector<std::string>& argume
   if (const auto done = options.parse(arguments)) return *done;
   const std::vector<std::string> what = options.texts("what");
   const std::string task = what.empty() ? "" : what[0];
-  if (task != "kernel" && task != "cluster" && task != "append") {
-    options.terminal.warn("harrow bench: kernel, cluster or append");
+  if (task != "kernel" && task != "cluster") {
+    options.terminal.warn("harrow bench: kernel or cluster");
     return exit_usage;
   }
   const auto seeds = parse_seeds(options.text("seeds", "1..20"));
@@ -33,7 +33,7 @@ int bench_command(const Command& command, const std::vector<std::string>& argume
     options.terminal.put(json + "\n");
     return interrupted == 0;
   };
-  const bool known = task == "kernel" ? sim::bench_kernel(bench) : task == "cluster" ? sim::bench_cluster(bench) : sim::bench_append(bench);
+  const bool known = task == "kernel" ? sim::bench_kernel(bench) : sim::bench_cluster(bench);
   if (interrupted != 0) return 128 + interrupted;
   return known ? exit_ok : exit_nothing;
 }

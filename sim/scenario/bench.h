@@ -17,6 +17,5 @@ struct BenchOptions {
 /// Each returns false when it has no rows to give.
 bool bench_kernel(const BenchOptions& options);   // mm1, phold, phold64, pingpong beside a bare heap
 bool bench_cluster(const BenchOptions& options);  // a small cluster with faults, and one saturated
-bool bench_append(const BenchOptions& options);   // the log alone
 
 }  // namespace harrow::sim
