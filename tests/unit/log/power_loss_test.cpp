@@ -131,7 +131,7 @@ bool is_prefix(const Life::Model& part, const Life::Model& whole) {
 TEST(PowerLoss, a_recovered_log_is_a_prefix_with_everything_that_was_flushed) {
   std::uint64_t lost_tails = 0;
   for (const FileSystem file_system : {FileSystem::ext4, FileSystem::xfs, FileSystem::strict, FileSystem::adversarial}) {
-    for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    for (std::uint64_t seed = 0; seed < 20; ++seed) {
       Life life(seed);
       for (int incarnation = 0; incarnation < 6; ++incarnation) {
         life.run(false, life.random.between(20, 400) * ns_per_ms);
