@@ -26,6 +26,7 @@ Root Broker::retain(Scope&, Label) {
         co_return;
       }
       deleted += *went;
+      partition->log().expire_producers(host_.clock.wall());
       if (partition->log().flush_time_due(host_.clock.wall())) {
         const Result<bool> flushed = co_await partition->log().flush();
         if (!flushed) {
@@ -102,6 +103,25 @@ Root Broker::remove_folders(Scope&, Label) {
         fail_storage(removed.error());
         co_return;
       }
+    }
+  }
+}
+
+Root Broker::flush_rolled(Scope&, Label) {
+  for (;;) {
+    if (flushes_wanted_.empty()) {
+      co_await flush_signal_.next();
+      continue;
+    }
+    const TopicIdPartition id = *flushes_wanted_.begin();
+    flushes_wanted_.erase(flushes_wanted_.begin());
+    Partition* const partition = find(id);
+    if (partition == nullptr || !partition->log().roll_flush_due()) continue;
+    const Offset below = partition->log().active_base();
+    const Result<bool> synced = co_await partition->log().synced(below);
+    if (!synced) {
+      fail_storage(synced.error());
+      co_return;
     }
   }
 }

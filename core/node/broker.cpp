@@ -53,7 +53,8 @@ Broker::Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& setti
       stopping_(host.timers),
       shutdown_granted_(host.timers),
       producer_id_turn_(host.timers, 1),
-      topics_to_create_changed_(host.timers) {
+      topics_to_create_changed_(host.timers),
+      flush_signal_(host.timers) {
   Random random = host.random.fork("incarnation", static_cast<std::uint64_t>(host.clock.mono().value()));
   incarnation_id_ = draw_uuid(random);
 }
@@ -152,6 +153,7 @@ void Broker::start() {
   checkpoint_high_watermarks(host_.scope, Label("high watermark checkpoint"));
   checkpoint_recovery_points(host_.scope, Label("recovery point checkpoint"));
   remove_folders(host_.scope, Label("folder removal"));
+  flush_rolled(host_.scope, Label("flush of rolled segments"));
   create_topics_later(host_.scope, Label("topic creation"));
 }
 
@@ -249,7 +251,10 @@ void Broker::apply(const controller::Delta& delta) {
   for (const TopicIdPartition& id : delta.partitions) apply_partition(id);
   // Who is eligible may have changed: it counts for high watermarks and ISR candidates.
   if (!delta.brokers.empty())
-    for (auto& [id, partition] : partitions_) partition->update_high_watermark(host_.clock.mono());
+    for (auto& [id, partition] : partitions_) {
+      partition->update_high_watermark(host_.clock.mono());
+      partition->propose_expansion(host_.clock.mono());
+    }
   published_offset_ = image_.offset();
 }
 
@@ -354,6 +359,11 @@ void Broker::stop_fetching(const TopicIdPartition& id) {
 
 bool Broker::fetching(const TopicIdPartition& id) const {
   return std::any_of(fetchers_.begin(), fetchers_.end(), [&](const auto& entry) { return entry.second->has(id); });
+}
+
+void Broker::flush_later(const TopicIdPartition& id) {
+  flushes_wanted_.insert(id);
+  flush_signal_.wake();
 }
 
 // ---- Producer ids, topics on demand

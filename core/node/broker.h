@@ -89,9 +89,11 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   /// Makes a topic that a client or a coordinator asked for, with the broker's defaults; coalesced.
   void create_topic_automatically(const std::string& topic);
   bool fetching(const TopicIdPartition& id) const;
+  /// A segment was rolled: what is below it is synced in the background.
+  void flush_later(const TopicIdPartition& id);
 
  private:
-  friend class ReplicaFetcher;
+  friend class ReplicaFetcher;  // writes checkpoints after a cut
   // broker.cpp
   Root apply_metadata(Scope& scope, Label label);
   Task<Result<bool>> make_missing_logs(const controller::Delta& delta);
@@ -120,6 +122,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Root checkpoint_high_watermarks(Scope& scope, Label label);
   Root checkpoint_recovery_points(Scope& scope, Label label);
   Root remove_folders(Scope& scope, Label label);
+  Root flush_rolled(Scope& scope, Label label);
   Root create_topics_later(Scope& scope, Label label);
   Task<Result<bool>> write_checkpoints(bool recovery_points);
 
@@ -168,6 +171,8 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Semaphore producer_id_turn_;
   std::set<std::string> topics_to_create_;
   Signal topics_to_create_changed_;
+  std::set<TopicIdPartition> flushes_wanted_;
+  Signal flush_signal_;
 };
 
 }  // namespace harrow

@@ -96,7 +96,10 @@ Root Broker::shrink_isrs(Scope&, Label) {
   const std::int64_t period_ms = settings_.number(ConfigKey::replica_lag_time_max_ms) / 2;
   for (;;) {
     co_await Sleep(host_.timers, after_ms(host_.clock.mono(), period_ms), "ISR shrink check");
-    for (auto& [id, partition] : partitions_) partition->propose_shrink(host_.clock.mono());
+    for (auto& [id, partition] : partitions_) {
+      partition->propose_shrink(host_.clock.mono());
+      partition->propose_expansion(host_.clock.mono());
+    }
   }
 }
 

@@ -189,6 +189,7 @@ Task<Result<bool>> ReplicaFetcher::take(TopicIdPartition id, wire::FetchResponse
   if (data.records && !data.records->empty()) {
     const LeaderEpoch epoch = found->second.epoch;
     TRY_VOID_CO(partition->append_as_follower(*data.records, epoch));
+    if (partition->log().roll_flush_due()) broker_.flush_later(id);
   }
   partition->learn_from_leader(Offset(data.high_watermark), Offset(data.log_start_offset));
   co_return true;
@@ -199,7 +200,12 @@ Task<Result<bool>> ReplicaFetcher::truncate(TopicIdPartition id, Offset to) {
     Partition* const partition = broker_.find(id);
     if (partition == nullptr || partition->role() != ReplicaRole::follower) co_return true;
     const Result<Offset> cut = partition->truncate_to(to);
-    if (cut) co_return true;
+    if (cut) {
+      // The recovery point may have fallen: it must be known on disk before anything new is appended, or a later torn
+      // tail would look like damage.
+      Task<Result<bool>> writing = broker_.write_checkpoints(true);
+      co_return co_await writing;
+    }
     if (cut.error().code != Code::not_cached) co_return pass(cut.error());
     const Result<bool> warm = co_await partition->log().warm(to);
     if (!warm) co_return pass(warm.error());

@@ -196,6 +196,12 @@ void Partition::maybe_expand(FollowerState& state, MonoNs now) {
   update_high_watermark(now);
 }
 
+void Partition::propose_expansion(MonoNs now) {
+  if (!is_leader() || term_.isr.size() == term_.replicas.size()) return;
+  for (FollowerState& state : followers_)
+    if (now - wiring_.membership.last_fetch_of(state.id) <= lag_max_ms_ * ns_per_ms) maybe_expand(state, now);
+}
+
 void Partition::propose_shrink(MonoNs now) {
   if (!is_leader() || proposal_) return;
   std::vector<NodeId> isr;
@@ -214,6 +220,7 @@ void Partition::isr_accepted(const PartitionTerm& term, MonoNs now) {
   term_.recovering = term.recovering;
   emit_isr(TraceKind::isr_committed, term_.isr);
   update_high_watermark(now);
+  propose_expansion(now);
 }
 
 void Partition::isr_refused(Code code) {

@@ -126,6 +126,9 @@ class Partition {
   bool has_replica(NodeId id) const;
   /// Proposes to drop members that lag; called every half lag time.
   void propose_shrink(MonoNs now);
+  /// Looks again at followers outside the ISR: who was caught up but not eligible (or a proposal was under way) when it
+  /// fetched last. Sessions do not repeat an idle partition, so its fetches alone would never tell.
+  void propose_expansion(MonoNs now);
   const std::optional<IsrProposal>& proposal() const { return proposal_; }
   void mark_proposal_sent() { if (proposal_) proposal_->sent = true; }
   /// The controller's answers.

@@ -20,6 +20,7 @@
 
 namespace harrow::sim {
 
+class Accounting;
 class Oracle;
 class View;
 struct JudgeSetup;
@@ -42,6 +43,8 @@ class Bench {
   virtual ~Bench() = default;
   virtual const Oracle& oracle() const = 0;
   virtual const View& view() const = 0;
+  /// Counted before at_end().
+  virtual const Accounting& accounting() const = 0;
   virtual const JudgeSetup& setup() const = 0;
   virtual std::int64_t now_ns() const = 0;
   /// When every fault had ended; -1 before.
@@ -88,9 +91,11 @@ class Check {
   }
   const Oracle& oracle() const { return bench_->oracle(); }
   const View& view() const { return bench_->view(); }
+  const Accounting& accounting() const { return bench_->accounting(); }
   const JudgeSetup& setup() const { return bench_->setup(); }
   std::int64_t now_ns() const { return bench_->now_ns(); }
   Bench& bench() { return *bench_; }
+  const Bench& bench() const { return *bench_; }
 
  private:
   Bench* bench_ = nullptr;

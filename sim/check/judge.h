@@ -53,7 +53,7 @@ class Judge final : public TraceListener, private Bench {
   const std::vector<Failure>& all_failures() const { return failures_; }
   const Oracle& oracle() const override { return oracle_; }
   const Marks& marks() const { return marks_; }
-  const Accounting& accounting() const { return accounting_; }
+  const Accounting& accounting() const override { return accounting_; }
   const Check* check(std::string_view id_or_name) const;
 
   void on_event(const TraceEvent& event, const void* payload) override;

@@ -136,6 +136,8 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
   if (options.all_events && options.event_listener != nullptr) kernel.listen_all(*options.event_listener);
 
   Judge judge(kernel, cluster, scenario);
+  judge.use(collector);
+  judge.stop_at_first_failure(options.stop_at_first_failure);
   if (options.checks) judge.attach();
 
   Clients clients;
@@ -190,7 +192,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
         Progress progress{kernel.now_ns(), end_ns, static_cast<std::int64_t>(kernel.events()), collector.acked(), doing};
         interrupted = !options.on_progress(progress);
       }
-      if (options.checks && options.stop_at_first_failure && judge.failed()) return;
+      if (kernel.stopped() || (options.checks && options.stop_at_first_failure && judge.failed())) return;
     }
   };
   drive(heal_ns, "running");

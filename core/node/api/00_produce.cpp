@@ -61,6 +61,7 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
     trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
     co_return answer;
   }
+  if (partition->log().roll_flush_due()) broker.flush_later(id);
   PartitionAnswer answer = accepted(id.partition, *appended, partition->log_start());
   if (partition->log().flush_due()) {
     const Result<bool> synced = co_await partition->log().synced(appended->end);

@@ -1,0 +1,41 @@
+// Files below one folder of this machine.
+//
+// Purpose: implements core/host/disk.h. Owner: PosixHost. It touches files below its root and nothing else: a path with
+// an empty part, "." or ".." is refused. The root is locked while the object lives, so that no two nodes share it.
+// Limits of this version: everything is done in line. Writes go to the page cache at once (kill -9 loses nothing);
+// reads may wait for the device and syncs do, and the whole node waits with them.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "core/host/disk.h"
+#include "core/posix/posix_net.h"
+
+namespace harrow::posix {
+
+class PosixDisk final : public Disk {
+ public:
+  /// Creates the folder if need be, and takes its lock. Errors: already_exists (another process has it), io_error.
+  static Result<std::unique_ptr<PosixDisk>> open_root(const std::string& root);
+
+  Result<FilePtr> open(std::string_view path, OpenMode mode) override;
+  Result<std::vector<std::string>> list(std::string_view folder) override;
+  bool exists(std::string_view path) override;
+  Result<bool> rename(std::string_view from, std::string_view to) override;
+  Result<bool> remove(std::string_view path) override;
+  Result<bool> make_folder(std::string_view path) override;
+
+ protected:
+  void start_sync_dir(const std::string& folder, Completion<Result<bool>>& done) override;
+  void start_room(std::uint64_t bytes, Completion<Result<bool>>& done) override;
+
+ private:
+  PosixDisk(std::string root, Descriptor lock) : root_(std::move(root)), lock_(std::move(lock)) {}
+  /// Empty for a path that is refused.
+  std::string full(std::string_view path) const;
+  std::string root_;
+  Descriptor lock_;
+};
+
+}  // namespace harrow::posix

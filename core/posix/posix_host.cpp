@@ -1,0 +1,84 @@
+#include "core/posix/posix_host.h"
+
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace harrow::posix {
+namespace {
+
+constexpr int turns_between_polls = 256;
+constexpr std::int64_t longest_wait_ms = 60'000;
+
+Random fresh_random() {
+  std::uint64_t seed = 0;
+  CHECK_SAYING(::getrandom(&seed, sizeof(seed), 0) == static_cast<ssize_t>(sizeof(seed)), "the system gives random bytes");
+  return Random(seed);
+}
+
+}  // namespace
+
+class PosixHost::Signals final : public Watched {
+ public:
+  Signals(PosixHost& owner, std::function<void()> stop) : owner_(owner), stop_(std::move(stop)) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    ::sigaddset(&set, SIGINT);
+    ::sigaddset(&set, SIGTERM);
+    CHECK(::sigprocmask(SIG_BLOCK, &set, nullptr) == 0);
+    signals_ = Descriptor(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+    CHECK_SAYING(signals_.valid(), "signals can be read");
+    owner_.poller_.watch(signals_.get(), *this, true, false);
+  }
+  ~Signals() override { owner_.poller_.forget(signals_.get()); }
+  void on_io(bool, bool, bool) override {
+    signalfd_siginfo signal{};
+    if (::read(signals_.get(), &signal, sizeof(signal)) != static_cast<ssize_t>(sizeof(signal))) return;
+    if (asked_) ::_exit(128 + static_cast<int>(signal.ssi_signo));
+    asked_ = true;
+    owner_.enter(stop_);
+  }
+
+ private:
+  PosixHost& owner_;
+  std::function<void()> stop_;
+  Descriptor signals_;
+  bool asked_ = false;
+};
+
+PosixHost::PosixHost(std::unique_ptr<PosixDisk> disk)
+    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_(std::move(disk)), scope_(queue_) {
+  now_ns_ = clock_.mono().value();
+  host_ = std::make_unique<Host>(Host{clock_, timers_, net_, *disk_, cpu_, fresh_random(), scope_, Tracer(trace_, 0, now_ns_),
+                                      [this](Code why) { halted_ = why; }});
+}
+
+PosixHost::~PosixHost() { scope_.destroy_all(); }
+
+void PosixHost::enter(const std::function<void()>& start) {
+  const Running before = running();
+  running() = Running{&queue_, "start"};
+  start();
+  running() = before;
+}
+
+void PosixHost::on_stop_signal(std::function<void()> stop) { signals_ = std::make_unique<Signals>(*this, std::move(stop)); }
+
+void PosixHost::run() {
+  while (!finished_ && !halted_) {
+    bool idle = false;
+    for (int i = 0; i < turns_between_polls && !idle && !finished_ && !halted_; ++i) idle = !run_one(run_list_);
+    if (finished_ || halted_) break;
+    const MonoNs now = clock_.mono();
+    now_ns_ = now.value();
+    // Rounded up: a timer that is due within the millisecond must not make the loop spin.
+    const std::int64_t wait_ms = idle ? (timers_.next_at() - now + ns_per_ms - 1) / ns_per_ms : 0;
+    poller_.poll(static_cast<int>(std::clamp<std::int64_t>(wait_ms, 0, longest_wait_ms)));
+    timers_.fire_due();
+  }
+}
+
+}  // namespace harrow::posix

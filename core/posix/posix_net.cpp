@@ -1,0 +1,324 @@
+#include "core/posix/posix_net.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <span>
+
+#include "core/base/buffer.h"
+
+namespace harrow::posix {
+namespace {
+
+constexpr std::uint32_t block_bytes = 64u << 10;
+constexpr std::uint32_t large_block_bytes = 1u << 20;
+constexpr std::uint64_t read_ahead_bytes = 256u << 10;  // kept while nobody reads
+constexpr std::uint64_t copied_frame_bytes = 2048;      // smaller frames do not keep their block alive
+
+Code code_of(int number) {
+  switch (number) {
+    case ECONNREFUSED: return Code::connection_refused;
+    case ETIMEDOUT: return Code::timed_out;
+    default: return Code::connection_reset;
+  }
+}
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(port);
+  return address;
+}
+
+Endpoint endpoint_of(const sockaddr_in& address) {
+  char text[INET_ADDRSTRLEN] = "";
+  ::inet_ntop(AF_INET, &address.sin_addr, text, sizeof(text));
+  return Endpoint{text, ntohs(address.sin_port)};
+}
+
+Descriptor tcp_socket() { return Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+
+bool bind_to(int fd, const sockaddr_in& address) { return ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0; }
+
+void send_without_delay(int fd) {
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+}  // namespace
+
+void Descriptor::reset() {
+  if (fd_ >= 0) ::close(release());
+}
+
+PosixConnection::PosixConnection(Poller& poller, Descriptor socket, Endpoint peer)
+    : poller_(poller), socket_(std::move(socket)), peer_(std::move(peer)) {
+  send_without_delay(socket_.get());
+  poller_.watch(socket_.get(), *this, wants_read_, wants_write_);
+}
+
+PosixConnection::~PosixConnection() { close(); }
+
+void PosixConnection::send(Bytes frame) {
+  if (!socket_.valid()) return;
+  const bool idle = unsent_.empty();
+  for (const Slice& slice : frame.slices()) unsent_.push_back(slice);
+  unsent_bytes_ += frame.size();
+  if (idle) transmit();
+}
+
+void PosixConnection::transmit() {
+  constexpr std::size_t most = 64;
+  while (!unsent_.empty()) {
+    iovec parts[most];
+    const std::size_t count = std::min(unsent_.size(), most);
+    for (std::size_t i = 0; i < count; ++i) parts[i] = iovec{const_cast<std::uint8_t*>(unsent_[i].data()), unsent_[i].size()};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = count;
+    const ssize_t sent = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      return fail(Code::connection_reset);
+    }
+    unsent_bytes_ -= static_cast<std::uint64_t>(sent);
+    for (auto left = static_cast<std::uint64_t>(sent); left > 0;) {
+      Slice& first = unsent_.front();
+      if (first.size() > left) {
+        first.drop_front(static_cast<std::uint32_t>(left));
+        break;
+      }
+      left -= first.size();
+      unsent_.pop_front();
+    }
+  }
+  if (unsent_.empty() && flusher_ != nullptr) flusher_->complete(true);
+  want();
+}
+
+void PosixConnection::close() {
+  if (local_closed_) return;
+  local_closed_ = true;
+  fail(Code::closed);
+  drop_socket();
+}
+
+void PosixConnection::drop_socket() {
+  if (!socket_.valid()) return;
+  poller_.forget(socket_.get());
+  socket_.reset();
+  unsent_.clear();
+  unsent_bytes_ = 0;
+}
+
+/// The peer's end (`closed`) leaves this side able to send; everything else ends the connection.
+void PosixConnection::fail(Code code) {
+  if (error_ == Code::none || error_ == Code::closed) error_ = code;
+  if (code != Code::closed) drop_socket();
+  if (reader_ != nullptr) reader_->complete(error(error_, "connection gone"));
+  if (flusher_ != nullptr && (local_closed_ || code != Code::closed)) flusher_->complete(error(error_, "connection gone"));
+}
+
+/// Tells the poller what this connection waits for, if that has changed.
+void PosixConnection::want() {
+  if (!socket_.valid()) return;
+  const bool read = error_ == Code::none && (reader_ != nullptr || arrived_.size() < read_ahead_bytes);
+  const bool write = !unsent_.empty();
+  if (read == wants_read_ && write == wants_write_) return;
+  wants_read_ = read;
+  wants_write_ = write;
+  poller_.change(socket_.get(), read, write);
+}
+
+void PosixConnection::on_io(bool readable, bool writable, bool broken) {
+  if (readable || (broken && error_ == Code::none)) receive();
+  if (socket_.valid() && writable) transmit();
+  if (socket_.valid() && broken && error_ != Code::none) fail(Code::connection_reset);
+}
+
+/// Reads once (what more there is comes with the next poll) and serves the reader.
+void PosixConnection::receive() {
+  if (memory_ == nullptr || filled_ == memory_->capacity()) {
+    std::uint64_t missing = 0;
+    if (arrived_.size() >= 4) {
+      Reader head(arrived_);
+      const std::uint64_t whole = std::uint64_t{head.u32()} + 4;
+      if (reader_ != nullptr && whole > arrived_.size() && whole - 4 <= limit_bytes_) missing = whole - arrived_.size();
+    }
+    memory_ = Block::create(static_cast<std::uint32_t>(std::clamp<std::uint64_t>(missing, block_bytes, large_block_bytes)));
+    block_ = Slice::adopt(memory_, 0, 0);
+    filled_ = 0;
+  }
+  const ssize_t got = ::recv(socket_.get(), memory_->data() + filled_, memory_->capacity() - filled_, 0);
+  if (got < 0) {
+    if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) fail(code_of(errno));
+    return;
+  }
+  if (got == 0) {
+    fail(Code::closed);
+    want();
+    return;
+  }
+  memory_->retain();
+  arrived_.append(Slice::adopt(memory_, filled_, static_cast<std::uint32_t>(got)));
+  filled_ += static_cast<std::uint32_t>(got);
+  if (reader_ != nullptr) give_frame(*reader_);
+  want();
+}
+
+/// Completes the read if a frame is there or its size is wrong.
+bool PosixConnection::give_frame(Completion<Result<Bytes>>& done) {
+  if (arrived_.size() < 4) return false;
+  Reader head(arrived_);
+  const std::int32_t size = head.i32();
+  if (size < 0 || static_cast<std::uint32_t>(size) > limit_bytes_) {
+    done.complete(error(Code::too_large, "the frame is larger than the limit"));
+    close();
+    return true;
+  }
+  const auto frame_bytes = static_cast<std::uint64_t>(size);
+  if (arrived_.size() < 4 + frame_bytes) return false;
+  arrived_.drop_front(4);
+  Bytes frame = arrived_.sub(0, frame_bytes);
+  arrived_.drop_front(frame_bytes);
+  if (frame_bytes > 0 && frame_bytes <= copied_frame_bytes) {
+    Block* const own = Block::create(static_cast<std::uint32_t>(frame_bytes));
+    frame.copy_to(0, std::span(own->data(), frame_bytes));
+    frame = Bytes(Slice::adopt(own, 0, static_cast<std::uint32_t>(frame_bytes)));
+  }
+  done.complete(std::move(frame));
+  return true;
+}
+
+void PosixConnection::start_read(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done) {
+  CHECK_SAYING(reader_ == nullptr, "one reader at a time");
+  if (local_closed_) return done.complete(error(Code::closed, "connection closed"));
+  limit_bytes_ = limit_bytes;
+  if (give_frame(done)) return want();
+  if (error_ != Code::none) return done.complete(error(error_, "connection gone"));
+  done.attach(&reader_);
+  want();
+}
+
+void PosixConnection::start_flush(Completion<Result<bool>>& done) {
+  if (!socket_.valid()) return done.complete(error(error_, "connection gone"));
+  if (unsent_.empty()) return done.complete(true);
+  CHECK_SAYING(flusher_ == nullptr, "one flush at a time");
+  done.attach(&flusher_);
+}
+
+class PosixNetwork::Listener final : public Watched {
+ public:
+  Listener(PosixNetwork& network, Descriptor socket, AcceptHandler on_accept)
+      : network_(network), socket_(std::move(socket)), spare_(::open("/dev/null", O_RDONLY | O_CLOEXEC)), on_accept_(std::move(on_accept)) {
+    network_.poller_.watch(socket_.get(), *this, true, false);
+  }
+  ~Listener() override { network_.poller_.forget(socket_.get()); }
+  void on_io(bool, bool, bool) override {
+    sockaddr_in from{};
+    socklen_t size = sizeof(from);
+    Descriptor accepted(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&from), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!accepted.valid()) {
+      if (errno == EMFILE || errno == ENFILE) refuse_one();
+      return;
+    }
+    const Running before = running();
+    running() = Running{&network_.queue_, "accept"};
+    on_accept_(std::make_unique<PosixConnection>(network_.poller_, std::move(accepted), endpoint_of(from)));
+    running() = before;
+  }
+
+ private:
+  /// Out of descriptors: the spare one lets the waiting peer be told, instead of asking for ever.
+  void refuse_one() {
+    spare_.reset();
+    Descriptor(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC)).reset();
+    spare_ = Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  }
+  PosixNetwork& network_;
+  Descriptor socket_;
+  Descriptor spare_;
+  AcceptHandler on_accept_;
+};
+
+class PosixNetwork::Connecting final : public Watched {
+ public:
+  Connecting(PosixNetwork& network, Descriptor socket, Endpoint to, Completion<Result<ConnectionPtr>>& done)
+      : network_(network), socket_(std::move(socket)), to_(std::move(to)) {
+    done.attach(&done_);
+    network_.poller_.watch(socket_.get(), *this, false, true);
+  }
+  ~Connecting() override {
+    if (socket_.valid()) network_.poller_.forget(socket_.get());
+    if (done_ != nullptr) done_->detach();
+  }
+  void on_io(bool, bool, bool) override {
+    int failed = 0;
+    socklen_t size = sizeof(failed);
+    if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &failed, &size) != 0) failed = errno;
+    const int fd = socket_.get();
+    network_.poller_.forget(fd);
+    Descriptor socket = std::move(socket_);
+    if (done_ != nullptr) {
+      if (failed != 0) done_->complete(error(code_of(failed), "cannot connect"));
+      else done_->complete(ConnectionPtr(std::make_unique<PosixConnection>(network_.poller_, std::move(socket), to_)));
+    }
+    network_.connecting_.erase(fd);  // this object
+  }
+
+ private:
+  PosixNetwork& network_;
+  Descriptor socket_;
+  Endpoint to_;
+  Completion<Result<ConnectionPtr>>* done_ = nullptr;
+};
+
+PosixNetwork::PosixNetwork(Poller& poller, ReadyQueue& queue) : poller_(poller), queue_(queue) {}
+
+PosixNetwork::~PosixNetwork() = default;
+
+Result<bool> PosixNetwork::listen(std::uint16_t port, AcceptHandler on_accept) {
+  Descriptor socket = tcp_socket();
+  if (!socket.valid()) return error(Code::io_error, "no socket");
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));  // a restart must not wait for old connections
+  if (!bind_to(socket.get(), loopback(port)) || ::listen(socket.get(), SOMAXCONN) != 0) {
+    if (errno == EADDRINUSE) return error(Code::already_exists, "somebody listens on this port");
+    return error(Code::io_error, "cannot listen");
+  }
+  listeners_.insert_or_assign(port, std::make_unique<Listener>(*this, std::move(socket), std::move(on_accept)));
+  return true;
+}
+
+std::uint16_t PosixNetwork::free_port() {
+  const Descriptor socket = tcp_socket();
+  sockaddr_in address = loopback(0);
+  socklen_t size = sizeof(address);
+  if (!socket.valid() || !bind_to(socket.get(), address)) return 0;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
+  return ntohs(address.sin_port);
+}
+
+void PosixNetwork::start_connect(const Endpoint& to, Completion<Result<ConnectionPtr>>& done) {
+  sockaddr_in address = loopback(to.port);
+  if (to.host != "localhost" && ::inet_pton(AF_INET, to.host.c_str(), &address.sin_addr) != 1)
+    return done.complete(error(Code::not_found, "no such host"));
+  Descriptor socket = tcp_socket();
+  if (!socket.valid()) return done.complete(error(Code::connection_refused, "no socket"));
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
+    return done.complete(ConnectionPtr(std::make_unique<PosixConnection>(poller_, std::move(socket), to)));
+  if (errno != EINPROGRESS) return done.complete(error(code_of(errno), "cannot connect"));
+  const int fd = socket.get();
+  connecting_.insert_or_assign(fd, std::make_unique<Connecting>(*this, std::move(socket), to, done));
+}
+
+}  // namespace harrow::posix

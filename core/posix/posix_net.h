@@ -1,0 +1,107 @@
+// Frames over TCP on this machine's loopback.
+//
+// Purpose: implements core/host/net.h with non-blocking sockets. Owner: PosixHost. It touches sockets and the poller.
+// Invariants: no code of a node runs within send, close or a read's completion, which only posts; a connection's
+// descriptor is closed with its object or by close(), whichever comes first. What was read ahead is bounded: a peer
+// that sends more than is read meets a full socket.
+// Limits of this version: it listens on 127.0.0.1 alone and connects to numeric IPv4 addresses and "localhost".
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+
+#include "core/host/net.h"
+#include "core/posix/posix_poll.h"
+
+namespace harrow::posix {
+
+/// A descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd = -1) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&& other) noexcept {
+    if (this != &other) {
+      reset();
+      fd_ = other.release();
+    }
+    return *this;
+  }
+  ~Descriptor() { reset(); }
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  void reset();
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+class PosixConnection final : public Connection, private Watched {
+ public:
+  PosixConnection(Poller& poller, Descriptor socket, Endpoint peer);
+  ~PosixConnection() override;
+  void send(Bytes frame) override;
+  std::uint64_t unsent_bytes() const override { return unsent_bytes_; }
+  void close() override;
+  bool closed() const override { return error_ != Code::none; }
+  const Endpoint& peer() const override { return peer_; }
+
+ protected:
+  void start_read(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done) override;
+  void start_flush(Completion<Result<bool>>& done) override;
+
+ private:
+  void on_io(bool readable, bool writable, bool broken) override;
+  void receive();
+  void transmit();
+  bool give_frame(Completion<Result<Bytes>>& done);
+  void want();
+  void fail(Code code);
+  void drop_socket();
+
+  Poller& poller_;
+  Descriptor socket_;
+  Endpoint peer_;
+  Completion<Result<Bytes>>* reader_ = nullptr;
+  Completion<Result<bool>>* flusher_ = nullptr;
+  std::uint32_t limit_bytes_ = 0;
+  Code error_ = Code::none;  // why nothing comes any more, once what arrived is read
+  bool local_closed_ = false;
+  bool wants_read_ = true;
+  bool wants_write_ = false;
+
+  // What arrived and was not read: whole and partial frames, sizes included. The end of the newest block is free.
+  Bytes arrived_;
+  Slice block_;  // keeps the newest block, also while nothing of it is in `arrived_`
+  Block* memory_ = nullptr;
+  std::uint32_t filled_ = 0;
+
+  std::deque<Slice> unsent_;
+  std::uint64_t unsent_bytes_ = 0;
+};
+
+class PosixNetwork final : public Network {
+ public:
+  /// Accepted connections get their turns in this queue.
+  PosixNetwork(Poller& poller, ReadyQueue& queue);
+  ~PosixNetwork() override;
+  Result<bool> listen(std::uint16_t port, AcceptHandler on_accept) override;
+  /// A port on which nobody listens now; 0 when there is none.
+  static std::uint16_t free_port();
+
+ protected:
+  void start_connect(const Endpoint& to, Completion<Result<ConnectionPtr>>& done) override;
+
+ private:
+  class Listener;
+  class Connecting;
+  Poller& poller_;
+  ReadyQueue& queue_;
+  std::map<std::uint16_t, std::unique_ptr<Listener>> listeners_;
+  std::map<int, std::unique_ptr<Connecting>> connecting_;  // by descriptor
+};
+
+}  // namespace harrow::posix
