@@ -105,6 +105,7 @@ int report_command(const Command&, const std::vector<std::string>&);
 int museum_command(const Command&, const std::vector<std::string>&);
 int log_command(const Command&, const std::vector<std::string>&);
 int bench_command(const Command&, const std::vector<std::string>&);
+int serve_command(const Command&, const std::vector<std::string>&);
 int version_command(const Command&, const std::vector<std::string>&);
 
 }  // namespace harrow::cli
