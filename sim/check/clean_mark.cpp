@@ -42,7 +42,7 @@ class CleanMark final : public Check {
       default: {
         // The mark is for one start: whoever dies after it began to load has used it up.
         Life& life = marks_[event.node];
-        if (life.loading) life = Life{event.kind == TraceKind::node_stopped && life.marked && !life.loading, false};
+        if (life.loading) life = Life{};
       }
     }
   }

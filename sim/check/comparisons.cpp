@@ -4,6 +4,8 @@
 
 #include "core/group/records.h"
 #include "core/model/record_batch.h"
+#include "core/wire/any_message.h"
+#include "core/wire/frame.h"
 
 namespace harrow::sim {
 namespace {
@@ -124,6 +126,24 @@ std::string compare_offsets(const OffsetFold& folded, const group::Shard& shard)
   }
   for (const auto& [key, value] : shard.offsets())
     if (!folded.contains(key)) return named(key) + ": the coordinator says " + std::to_string(value.offset.value()) + ", the log nothing";
+  return "";
+}
+
+std::string malformed_answer(const Bytes& frame, std::int16_t api, std::int16_t version) {
+  const wire::MessageInfo* row = nullptr;
+  for (const wire::MessageInfo* const one : wire::all_messages())
+    if (one->kind == wire::MessageKind::response && one->key == api) row = one;
+  if (row == nullptr) return "an answer of API " + std::to_string(api) + ", which is not in the table";
+  const std::string name = std::string(row->name) + " v" + std::to_string(version);
+  if (version < row->min_version || version > row->max_version) return name + " is outside the table's versions";
+  constexpr std::uint64_t size_bytes = 4;
+  const Bytes body = frame.from(size_bytes);
+  Reader reader(body);
+  const auto header = wire::ResponseHeader::decode(reader, static_cast<wire::ApiKey>(api), version);
+  if (!header) return name + ": its header does not decode";
+  const auto message = row->decode(reader, version);
+  if (!message) return name + " does not decode";
+  if (reader.left() != 0) return name + " leaves " + std::to_string(reader.left()) + " bytes over";
   return "";
 }
 

@@ -42,4 +42,7 @@ std::string compare_offsets(const OffsetFold& folded, const group::Shard& shard)
 /// I63: the first record at or after `timestamp`; -1 if there is none.
 std::int64_t first_offset_at(const std::vector<Bytes>& batches, std::int64_t timestamp, std::int64_t from, std::int64_t to);
 
+/// I64: a frame with its size in front.
+std::string malformed_answer(const Bytes& frame, std::int16_t api, std::int16_t version);
+
 }  // namespace harrow::sim

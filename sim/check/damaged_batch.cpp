@@ -30,7 +30,7 @@ class DamagedBatch final : public Check {
       case TraceKind::torn_tail_cut: {
         const PartitionTruth* const partition = oracle().partition(event.subject);
         const ReplicaTruth* const replica = partition == nullptr || partition->metadata ? nullptr : partition->replica_on(event.node);
-        if (replica == nullptr || replica->synced == 0) return;
+        if (replica == nullptr || replica->synced == 0 || oracle().node(event.node).disk_faulted) return;
         expect(event.a >= replica->synced, at(event, event.a), [&] { return "recovery cut at " + std::to_string(event.a) + ", synced was everything below " + std::to_string(replica->synced); });
         break;
       }

@@ -1,6 +1,6 @@
 // I15, epoch cache: a log's epoch cache is the one that its batches give, plus epochs that leaders began without a record; it
 // is strictly monotone.
-// Listens to: became_leader, log_loaded, truncated; then, between turns, compares the live cache with the oracle's own.
+// Listens to: became_leader, became_follower (a loaded log takes its role), truncated; then, between turns, compares the live cache with the oracle's own.
 // Legal exceptions: one incarnation is judged, from its load on; entries without records (a leader's own start) are extra,
 // as long as they do not claim records of another epoch; the first entry begins at the log's start.
 #include "core/replica/partition.h"
@@ -15,7 +15,7 @@ namespace {
 class EpochCacheTruth final : public Check {
  public:
   std::span<const TraceKind> kinds() const override {
-    static constexpr TraceKind list[] = {TraceKind::became_leader, TraceKind::log_loaded, TraceKind::truncated};
+    static constexpr TraceKind list[] = {TraceKind::became_leader, TraceKind::became_follower, TraceKind::truncated};
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {

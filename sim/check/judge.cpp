@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sim/check/determinism.h"
 #include "sim/check/log_reader.h"
 #include "sim/check/registry.h"
 
@@ -88,6 +89,11 @@ void Judge::judge_expectations(bool at_end) {
     const Expectations::Broken& one = expectations_.broken()[i];
     note_failure("", one.name, one.liveness ? FailureKind::liveness : FailureKind::slo, Where{}, one.message);
   }
+}
+
+void Judge::compare_hash(std::uint64_t before, std::uint64_t now) {
+  for (const auto& check : checks_)
+    if (auto* const determinism = dynamic_cast<Determinism*>(check.get())) determinism->compare(before, now);
 }
 
 void Judge::at_heal() { healed_at_ns_ = kernel_.now_ns(); }

@@ -28,9 +28,7 @@ class LogStartLegal final : public Check {
       if (payload == nullptr) return;
       const auto& note = note_of<SegmentNote>(payload);
       const bool retention = reason == LogStartReason::retention_time || reason == LogStartReason::retention_size;
-      const ReplicaTruth* const replica = partition->replica_on(event.node);
-      expect(!retention || replica == nullptr || replica->high_watermark < 0 || note.end_offset.value() <= std::max(note.high_watermark.value(), std::int64_t{0}) ,
-             at(event, event.a), [&] { return "retention deletes up to " + std::to_string(note.end_offset.value()) + ", the high watermark is " + std::to_string(note.high_watermark.value()); });
+      expect(!retention || note.end_offset <= note.high_watermark, at(event, event.a), [&] { return "retention deletes up to " + std::to_string(note.end_offset.value()) + ", the high watermark is " + std::to_string(note.high_watermark.value()); });
       return;
     }
     Last& last = last_[{event.subject, event.node}];

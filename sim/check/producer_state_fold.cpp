@@ -1,5 +1,5 @@
 // I34, producer state: after a load or a role change, what a log knows of its producers is the fold of its batches.
-// Listens to: log_loaded, became_leader; then, between turns, compares the live state with the oracle's path.
+// Listens to: became_follower, became_leader (a loaded log takes its role); then, between turns, compares the live state with the oracle's path.
 // Legal exceptions: producers all of whose batches retention removed, or who were silent for
 // producer.id.expiration.ms, may be known or not.
 #include <map>
@@ -16,7 +16,7 @@ namespace {
 class ProducerStateFold final : public Check {
  public:
   std::span<const TraceKind> kinds() const override {
-    static constexpr TraceKind list[] = {TraceKind::log_loaded, TraceKind::became_leader};
+    static constexpr TraceKind list[] = {TraceKind::became_follower, TraceKind::became_leader};
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {

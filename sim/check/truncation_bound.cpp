@@ -1,5 +1,5 @@
 // I10, truncation: no replica cuts records below the true high watermark that it holds, and a leader cuts nothing at all.
-// Listens to: truncated (partitions and the metadata log alike), quorum_truncated.
+// Listens to: truncated (partitions and the metadata log alike).
 // Legal exceptions: what an unclean election or the loss of every copy took below the true high watermark before; a log that
 // begins anew above its old end (its leader's log starts there).
 #include "sim/check/oracle.h"
@@ -11,18 +11,10 @@ namespace {
 class TruncationBound final : public Check {
  public:
   std::span<const TraceKind> kinds() const override {
-    static constexpr TraceKind list[] = {TraceKind::truncated, TraceKind::quorum_truncated};
+    static constexpr TraceKind list[] = {TraceKind::truncated};
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {
-    if (event.kind == TraceKind::quorum_truncated) {
-      const PartitionTruth* const log = oracle().metadata();
-      if (log == nullptr) return;
-      expect(event.a >= log->committed_end || event.b <= event.a, at(event, event.a), [&] {
-        return "the metadata log is cut to " + std::to_string(event.a) + ", committed is everything below " + std::to_string(log->committed_end);
-      });
-      return;
-    }
     const TruncationView& cut = oracle().truncation();
     if (cut.partition == nullptr || cut.to >= cut.old_end) return;
     evaluated();

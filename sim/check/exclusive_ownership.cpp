@@ -1,0 +1,51 @@
+// I48, exclusive ownership: in a generation of a group no two members own a partition, by the coordinator's word and by the
+// clients' own.
+// Listens to: assignment_made (coordinator), partitions_assigned (clients).
+// Legal exceptions: a member of an older generation that has not noticed yet (a frozen process) still believes in what it
+// had; its commits are refused (I50).
+#include <array>
+#include <map>
+
+#include "sim/check/oracle.h"
+#include "sim/check/registry.h"
+
+namespace harrow::sim {
+namespace {
+
+class ExclusiveOwnership final : public Check {
+ public:
+  std::span<const TraceKind> kinds() const override {
+    static constexpr TraceKind list[] = {TraceKind::assignment_made, TraceKind::partitions_assigned};
+    return list;
+  }
+  void on_event(const TraceEvent& event, const void* payload) override {
+    if (payload == nullptr) return;
+    const auto& note = note_of<AssignmentNote>(payload);
+    const bool by_client = event.kind == TraceKind::partitions_assigned;
+    auto found = groups_.find(note.group);
+    if (found == groups_.end()) found = groups_.emplace(std::string(note.group), std::array<Owners, 2>{}).first;
+    Owners& owners = found->second[by_client ? 1 : 0];
+    if (event.a > owners.generation || (!by_client && event.node != owners.machine)) owners = Owners{event.a, event.node, {}};
+    if (event.a < owners.generation) return;
+    for (const TopicPartition& partition : note.partitions) {
+      const auto [owner, first] = owners.of.try_emplace(partition, std::string(note.member));
+      expect(first || owner->second == note.member, Where{event.node, 0, -1, partition.topic, partition.partition}, [&] {
+        return "group " + std::string(note.group) + ", generation " + std::to_string(event.a) + ": owned by " + owner->second + " and by " + std::string(note.member);
+      });
+    }
+  }
+
+ private:
+  struct Owners {
+    std::int64_t generation = -1;
+    std::uint16_t machine = 0;
+    std::map<TopicPartition, std::string> of;
+  };
+  std::map<std::string, std::array<Owners, 2>, std::less<>> groups_;
+};
+
+}  // namespace
+
+std::unique_ptr<Check> make_exclusive_ownership() { return std::make_unique<ExclusiveOwnership>(); }
+
+}  // namespace harrow::sim

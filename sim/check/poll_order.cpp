@@ -1,0 +1,60 @@
+// I58, polls: within one assignment a consumer's offsets of a partition go up without a skip.
+// Listens to: record_consumed, partitions_assigned, partitions_revoked, position_reset.
+// Legal exceptions: a new assignment and a reset position start over; offsets that the log skips (control batches; gaps that
+// a log start or a legal loss made).
+#include <algorithm>
+#include <map>
+
+#include "sim/check/oracle.h"
+#include "sim/check/registry.h"
+
+namespace harrow::sim {
+namespace {
+
+class PollOrder final : public Check {
+ public:
+  std::span<const TraceKind> kinds() const override {
+    static constexpr TraceKind list[] = {TraceKind::record_consumed, TraceKind::partitions_assigned, TraceKind::partitions_revoked, TraceKind::position_reset};
+    return list;
+  }
+  void on_event(const TraceEvent& event, const void* payload) override {
+    if (event.kind == TraceKind::record_consumed) {
+      std::int64_t& next = next_[{event.node, event.subject}];
+      const PartitionTruth* const partition = oracle().partition(event.subject);
+      if (next > 0 && partition != nullptr) {
+        evaluated();
+        if (event.a < next) fail(at(event, event.a), "went back to " + std::to_string(event.a) + " after " + std::to_string(next - 1));
+        else if (event.a > next && !skipped_legally(*partition, next, event.a)) fail(at(event, event.a), "skipped from " + std::to_string(next) + " to " + std::to_string(event.a));
+      }
+      next = event.a + 1;
+    } else if (event.kind == TraceKind::position_reset) {
+      next_.erase({event.node, event.subject});
+    } else {
+      next_.erase(next_.lower_bound({event.node, 0}), next_.upper_bound({event.node, UINT32_MAX}));
+    }
+  }
+
+ private:
+  /// Whether no data stands in [from, to) of the newest leader's log.
+  static bool skipped_legally(const PartitionTruth& partition, std::int64_t from, std::int64_t to) {
+    const ReplicaTruth* const leader = partition.leader();
+    if (leader == nullptr || !partition.excuses.empty()) return true;
+    for (std::int64_t offset = std::max(from, leader->start); offset < to;) {
+      const BatchRow* const row = partition.row(partition.find(*leader, offset));
+      if (row == nullptr) {
+        ++offset;
+        continue;
+      }
+      if (!row->control) return false;
+      offset = row->end();
+    }
+    return true;
+  }
+  std::map<std::pair<std::uint16_t, std::uint32_t>, std::int64_t> next_;
+};
+
+}  // namespace
+
+std::unique_ptr<Check> make_poll_order() { return std::make_unique<PollOrder>(); }
+
+}  // namespace harrow::sim
