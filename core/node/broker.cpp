@@ -54,7 +54,8 @@ Broker::Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& setti
       shutdown_granted_(host.timers),
       producer_id_turn_(host.timers, 1),
       topics_to_create_changed_(host.timers),
-      flush_signal_(host.timers) {
+      flush_signal_(host.timers),
+      caught_up_(host.timers) {
   Random random = host.random.fork("incarnation", static_cast<std::uint64_t>(host.clock.mono().value()));
   incarnation_id_ = draw_uuid(random);
 }
@@ -174,6 +175,9 @@ void Broker::publish_all() {
 }
 
 Root Broker::apply_metadata(Scope&, Label) {
+  // Old metadata must not make a leader of somebody who has been replaced long ago: nothing is applied before the
+  // controller has said that this broker has caught up with its own registration.
+  co_await caught_up_.wait();
   for (;;) {
     if (!pending_all_ && published_offset_ == image_.offset()) {
       co_await metadata_changed_.next();
@@ -227,6 +231,10 @@ Task<Result<bool>> Broker::make_missing_logs(const controller::Delta& delta) {
     Task<Result<std::unique_ptr<Log>>> loading = Log::load(std::move(place), options);
     Result<std::unique_ptr<Log>> log = co_await loading;
     if (!log) co_return pass(log.error());
+    // The folder's topic must be known after any crash: a folder without it is taken for a stray.
+    Task<Result<bool>> naming = write_durably(host_.disk, (*log)->folder() + "/partition.metadata", partition_metadata_text(id.topic_id));
+    const Result<bool> named = co_await naming;
+    if (!named) co_return pass(named.error());
     loaded_logs_.emplace(id, std::move(*log));
   }
   co_return true;

@@ -173,6 +173,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Signal topics_to_create_changed_;
   std::set<TopicIdPartition> flushes_wanted_;
   Signal flush_signal_;
+  harrow::Event caught_up_;  // the controller has said so, once
 };
 
 }  // namespace harrow

@@ -54,7 +54,8 @@ Task<Result<wire::BrokerHeartbeatResponse>> Broker::heartbeat(bool want_fence, b
   wire::BrokerHeartbeatRequest request;
   request.broker_id = config_.id.value();
   request.broker_epoch = epoch_.value();
-  request.current_metadata_offset = published_offset_.value();
+  // Before the first publication what was read counts: that is how the controller can say that it is enough.
+  request.current_metadata_offset = (published_offset_ == no_offset ? image_.offset() : published_offset_).value();
   request.want_fence = want_fence;
   request.want_shut_down = want_shutdown;
   Task<Result<wire::BrokerHeartbeatResponse>> call = heartbeating_.call<wire::BrokerHeartbeatResponse>(
@@ -79,7 +80,7 @@ Root Broker::live(Scope&, Label) {
   const std::int64_t interval_ms = settings_.number(ConfigKey::broker_heartbeat_interval_ms);
   for (;;) {
     const bool want_shutdown = stop_wanted_;
-    Task<Result<wire::BrokerHeartbeatResponse>> beating = heartbeat(false, want_shutdown);
+    Task<Result<wire::BrokerHeartbeatResponse>> beating = heartbeat(published_offset_ == no_offset, want_shutdown);
     const Result<wire::BrokerHeartbeatResponse> beat = co_await beating;
     std::int64_t pause_ms = interval_ms;
     if (!beat) {
@@ -101,6 +102,7 @@ Root Broker::live(Scope&, Label) {
         }
         pause_ms = catching_up_heartbeat_ms * 5;
       } else {
+        if (beat->is_caught_up) caught_up_.set();
         set_state(!beat->is_caught_up ? BrokerState::starting : beat->is_fenced ? BrokerState::recovery : BrokerState::running);
         if (!beat->is_caught_up || beat->is_fenced) pause_ms = catching_up_heartbeat_ms;
       }

@@ -96,8 +96,10 @@ int serve_command(const Command& command, const std::vector<std::string>& argume
   config.controller_port = 0;
   if (!take_port(options, "port", config.broker_port) || !take_port(options, "controller-port", config.controller_port)) return exit_usage;
   config.voters.push_back(QuorumVoter{config.id, Uuid{}, Endpoint{config.host, config.controller_port}});
-  config.properties = {{"default.replication.factor", "1"},       {"group.initial.rebalance.delay.ms", "0"}, {"min.insync.replicas", "1"},
-                       {"num.partitions", "1"},                   {"offsets.topic.replication.factor", "1"}};
+  // After a kill the next start waits until the last one's session is over: no longer than this.
+  config.properties = {{"broker.heartbeat.interval.ms", "500"},    {"broker.session.timeout.ms", "3000"}, {"default.replication.factor", "1"},
+                       {"group.initial.rebalance.delay.ms", "0"}, {"min.insync.replicas", "1"},          {"num.partitions", "1"},
+                       {"offsets.topic.replication.factor", "1"}};
   for (const std::string& setting : options.texts("set")) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) {
