@@ -74,7 +74,26 @@ Root ReplicaFetcher::run(Scope&, Label) {
   }
 }
 
+Task<bool> ReplicaFetcher::flush_what_is_due() {
+  std::vector<TopicIdPartition> due;
+  for (const auto& [id, wanted] : wanted_)
+    if (const Partition* const partition = broker_.find(id); partition != nullptr && partition->log().flush_due()) due.push_back(id);
+  for (const TopicIdPartition& id : due) {
+    Partition* const partition = broker_.find(id);
+    if (partition == nullptr) continue;
+    const Result<bool> synced = co_await partition->log().flush();
+    if (synced) continue;
+    broker_.fail_storage(synced.error());
+    co_return false;
+  }
+  co_return true;
+}
+
 Task<bool> ReplicaFetcher::fetch_once() {
+  // With flush.messages the position that is reported must be durable; nothing is noted as sent before these waits.
+  Task<bool> flushing = flush_what_is_due();
+  const bool flushed = co_await flushing;
+  if (!flushed) co_return false;
   const controller::BrokerImage* const leader = broker_.image().broker(leader_);
   const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
   if (endpoint == nullptr) co_return false;
@@ -97,14 +116,6 @@ Task<bool> ReplicaFetcher::fetch_once() {
       if (wanted.in_session) forgotten_.insert(id);
       wanted.in_session = false;
       continue;
-    }
-    if (partition->log().flush_due()) {
-      const Result<bool> synced = co_await partition->log().flush();
-      if (!synced) {
-        broker_.fail_storage(synced.error());
-        co_return false;
-      }
-      co_return true;  // the map may have changed meanwhile: begin again
     }
     const LeaderEpoch last_epoch = partition->log().latest_epoch();
     wanted.asked_from = partition->log_end();

@@ -37,6 +37,7 @@ class ReplicaFetcher {
 
   Root run(Scope& scope, Label label);
   Task<bool> fetch_once();
+  Task<bool> flush_what_is_due();
   Task<Result<bool>> take(TopicIdPartition id, wire::FetchResponse::PartitionData data);
   Task<Result<bool>> resolve_out_of_range(TopicIdPartition id);
   Task<Result<bool>> truncate(TopicIdPartition id, Offset to);

@@ -679,7 +679,7 @@ void Oracle::on_event(const TraceEvent& event, const void* payload) {
       break;
     case TraceKind::record_consumed: on_consumed(event); break;
     case TraceKind::position_reset:
-      if (PartitionTruth* const partition = truth(event.subject)) ++partition->resets;
+      if (PartitionTruth* const partition = truth(event.subject); partition != nullptr && event.a >= 0) ++partition->resets;
       break;
     default: break;
   }
