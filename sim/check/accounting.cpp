@@ -127,12 +127,13 @@ void Accounting::count_partition(const PartitionTruth& partition, const std::opt
   }
   for (const UnpromisedAck& one : partition.unpromised) {
     if (readable_at(one.offset, one.slot.hash)) continue;
-    const Excuse& excuse = partition.excuses[one.excuse];
-    if (excuse.reason == ExcuseReason::deleted || one.offset < removed_below) continue;
+    const Excuse* const excuse = one.excuse == UnpromisedAck::no_excuse ? nullptr : &partition.excuses[one.excuse];
+    if ((excuse != nullptr && excuse->reason == ExcuseReason::deleted) || one.offset < removed_below) continue;
     ++records_.lost_unpromised;
     if (one.slot.acks == 1) ++records_.lost_acks_1;
     if (!first_lost_unpromised_ && counts_for_loss(setup, oracle.producer_name(one.slot.producer)))
-      first_lost_unpromised_ = lost(one.offset, one.slot, std::string(name_of(excuse.reason)) + " at " + std::to_string(excuse.at_ns / 1'000'000) + " ms (node " + std::to_string(excuse.node.value()) + ")");
+      first_lost_unpromised_ = lost(one.offset, one.slot, excuse == nullptr ? std::string("its leader was replaced before another replica had it")
+                                                                : std::string(name_of(excuse->reason)) + ", at " + std::to_string(excuse->at_ns / 1'000'000) + " ms (broker " + std::to_string(excuse->node.value()) + ")");
   }
 }
 

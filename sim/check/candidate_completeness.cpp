@@ -2,7 +2,7 @@
 // high watermark, so that whoever is elected loses nothing.
 // Listens to: image_published (a changed ISR or ELR), high_watermark_moved.
 // Legal exceptions: a member whose process came back and has not registered yet: it is still listed, and its registration
-// takes it out. What every copy lost is not below the true high watermark any more.
+// takes it out. A partition whose record says RECOVERING (an unclean election that was allowed). What every copy lost is not below the true high watermark any more.
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 
@@ -26,7 +26,7 @@ class CandidateCompleteness final : public Check {
 
  private:
   void judge(const PartitionTruth& partition) {
-    if (!partition.record.known || partition.committed_end == 0) return;
+    if (!partition.record.known || partition.committed_end == 0 || partition.record.recovering) return;
     for (const auto* const list : {&partition.record.isr, &partition.record.elr})
       for (const NodeId id : *list) {
         const NodeTruth* const node = oracle().node_of(id);

@@ -377,10 +377,7 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   for (const ReplicaTruth& other : partition->replicas) left = std::max(left, std::min(partition->common_end(other, partition->committed_tip), partition->committed_end));
   if (left >= partition->committed_end) return;
   // Nobody has it any more: lost as the settings allow, without a sync before the acknowledgement.
-  excuse(*partition, left, ExcuseReason::unsynced, replica.id);
-  RowId tip = partition->committed_tip;
-  while (partition->row(tip) != nullptr && partition->row(tip)->end() > left) tip = partition->row(tip)->previous;
-  partition->committed_tip = tip;
+  lower_committed(*partition, left, ExcuseReason::unsynced, replica.id);
 }
 
 void Oracle::on_start_moved(const TraceEvent& event) {
@@ -390,6 +387,21 @@ void Oracle::on_start_moved(const TraceEvent& event) {
   if (event.a > replica.start) raise_start(*partition, replica, event.a);
   if (replica.end < event.a) replica.end = event.a;
   if (replica.role == TruthRole::leader) partition->highest_start = std::max(partition->highest_start, event.a);
+}
+
+/// An election outside of ISR and ELR that the settings, or KIP-966's balanced recovery, allow.
+void Oracle::excuse_unclean(PartitionTruth& partition, const ReplicaTruth& winner) {
+  const PartitionRecord& record = partition.record;
+  const bool allowed = record.unclean_allowed || (record.last_known_elr.size() == 1 && record.last_known_elr[0] == winner.id);
+  if (!allowed || partition.holds(winner, partition.committed_tip)) return;
+  lower_committed(partition, std::min(partition.common_end(winner, partition.committed_tip), partition.committed_end), ExcuseReason::unclean, winner.id);
+}
+
+void Oracle::lower_committed(PartitionTruth& partition, std::int64_t to, ExcuseReason reason, NodeId node) {
+  excuse(partition, to, reason, node);
+  RowId tip = partition.committed_tip;
+  while (partition.row(tip) != nullptr && partition.row(tip)->end() > to) tip = partition.row(tip)->previous;
+  partition.committed_tip = tip;
 }
 
 void Oracle::on_became_leader(const TraceEvent& event) {
@@ -410,15 +422,7 @@ void Oracle::on_became_leader(const TraceEvent& event) {
   const auto pending = elections_.find({event.subject, epoch});
   const PartitionRecord& record = partition->record;
   election_.unclean = (pending != elections_.end() && pending->second.unclean) || (record.known && record.leader_epoch == epoch && record.recovering);
-  const bool allowed = record.unclean_allowed || (record.last_known_elr.size() == 1 && record.last_known_elr[0] == replica.id);
-  if (election_.unclean && allowed && !partition->holds(replica, partition->committed_tip)) {
-    const std::int64_t left = std::min(partition->common_end(replica, partition->committed_tip), partition->committed_end);
-    excuse(*partition, left, ExcuseReason::unclean, replica.id);
-    RowId tip = partition->committed_tip;
-    while (partition->row(tip) != nullptr && partition->row(tip)->end() > left) tip = partition->row(tip)->previous;
-    partition->committed_tip = tip;
-    election_.excused = true;
-  }
+  if (election_.unclean) excuse_unclean(*partition, replica);
   if (epoch > partition->newest_epoch) {
     partition->newest_epoch = epoch;
     partition->newest_leader = event.node;
@@ -540,6 +544,8 @@ void Oracle::on_image(const TraceEvent& event, const ImageNote& note) {
       if (min_isr_text != nullptr) std::from_chars(min_isr_text->data(), min_isr_text->data() + min_isr_text->size(), min_isr);
       record.min_isr = static_cast<std::int32_t>(std::min<std::int64_t>(min_isr, static_cast<std::int64_t>(now.replicas.size())));
       record.unclean_allowed = unclean_text != nullptr ? *unclean_text == "true" : default_unclean;
+      if (record.recovering && record.leader != no_node && record.leader_epoch > changes_.back().before.leader_epoch)
+        if (const ReplicaTruth* const winner = partition.replica_of(record.leader)) excuse_unclean(partition, *winner);
     }
   }
 }
@@ -565,8 +571,17 @@ void Oracle::on_acked(const TraceEvent& event, const SendNote& note) {
       return;
     }
   }
-  if (AckSlot* const place = partition->acked.make(note.offset.value()))
-    if (place->acks == 0 || place->hash == slot.hash) *place = slot;
+  AckSlot* const place = partition->acked.make(note.offset.value());
+  if (place == nullptr) return;
+  if (place->acks == 0 || place->hash == slot.hash) {
+    *place = slot;
+  } else if (place->acks == 1) {
+    // acks=1 promised nothing: another leader gave the offset to somebody else.
+    partition->unpromised.push_back({note.offset.value(), *place, UnpromisedAck::no_excuse});
+    *place = slot;
+  } else if (slot.acks == 1) {
+    partition->unpromised.push_back({note.offset.value(), slot, UnpromisedAck::no_excuse});
+  }
 }
 
 void Oracle::on_consumed(const TraceEvent& event) {
@@ -650,7 +665,7 @@ void Oracle::on_event(const TraceEvent& event, const void* payload) {
     case TraceKind::disk_failed: {
       NodeTruth& node = node_at(event.node);
       if (node.disk_failed_at < 0) node.disk_failed_at = event.time_ns;
-      node.disk_faulted = true;
+      node.may_halt = true;
       break;
     }
     case TraceKind::clean_shutdown_marked: {
@@ -662,6 +677,8 @@ void Oracle::on_event(const TraceEvent& event, const void* payload) {
     case TraceKind::fault_began:
       if (payload != nullptr) {
         const std::string_view kind = note_of<FaultNote>(payload).kind;
+        if (kind.find("disk") != std::string_view::npos || kind == "bit-rot" || kind == "misdirect" || kind == "sync-error")
+          for (std::size_t machine = 0; machine < setup_.node_of_machine.size(); ++machine) node_at(static_cast<std::uint16_t>(machine)).may_halt = true;
         if (kind == "bit-rot" || kind == "misdirect" || kind == "sync-error" || kind == "disk-error" || kind == "wipe-disk") {
           damage_possible_ = true;
           // The note names its target in words; whoever is hit, any node's loss may come from it.

@@ -140,6 +140,7 @@ struct AckSlot {
 };
 /// An acknowledged record that an excuse took out of the promise.
 struct UnpromisedAck {
+  static constexpr std::size_t no_excuse = SIZE_MAX;  // acks=1: its leader went before others had it
   std::int64_t offset;
   AckSlot slot;
   std::size_t excuse;
@@ -194,6 +195,7 @@ struct NodeTruth {
   bool up = false;                 // its process was seen alive since the last end
   bool power_lost = false;         // since its logs were last loaded
   bool disk_faulted = false;       // a fault of its disk began, ever
+  bool may_halt = false;           // its disk may refuse something, as a fault wants it
   std::int64_t disk_failed_at = -1;  // in this process
   bool clean_marked = false;       // a mark stands, unless a process began since
   bool loaded_since_mark = false;
@@ -247,7 +249,6 @@ struct ElectionView {
   PartitionTruth* partition = nullptr;
   ReplicaTruth* replica = nullptr;
   bool unclean = false;
-  bool excused = false;
 };
 
 class Oracle {
@@ -317,6 +318,8 @@ class Oracle {
   void cut(PartitionTruth& partition, ReplicaTruth& replica, std::int64_t to);
   void raise_start(PartitionTruth& partition, ReplicaTruth& replica, std::int64_t start);
   void excuse(PartitionTruth& partition, std::int64_t from, ExcuseReason reason, NodeId node);
+  void excuse_unclean(PartitionTruth& partition, const ReplicaTruth& winner);
+  void lower_committed(PartitionTruth& partition, std::int64_t to, ExcuseReason reason, NodeId node);
   void prune(PartitionTruth& partition);
   void note_caught_up(PartitionTruth& partition, ReplicaTruth& replica);
 
