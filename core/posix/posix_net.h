@@ -4,7 +4,8 @@
 // Invariants: no code of a node runs within send, close or a read's completion, which only posts; a connection's
 // descriptor is closed with its object or by close(), whichever comes first. What was read ahead is bounded: a peer
 // that sends more than is read meets a full socket.
-// Limits of this version: it listens on 127.0.0.1 alone and connects to numeric IPv4 addresses and "localhost".
+// Limits of this version: it listens on 127.0.0.1 alone and connects to numeric IPv4 addresses and "localhost";
+// close() drops what the socket has not taken yet (wait for flushed() first).
 #pragma once
 
 #include <cstdint>

@@ -42,7 +42,7 @@ start() {
   fail "the server was not ready within 30 s"
 }
 
-client() { timeout 60 kcat -b "$address" -X broker.address.family=v4 "$@"; }
+client() { timeout 60 kcat -b "$address" -X broker.address.family=v4 -X fetch.wait.max.ms=50 "$@"; }
 
 # make TOPIC: the records of a topic, "key:value" a line, values of different lengths.
 make() {
