@@ -35,7 +35,7 @@ if [ "$only" != fast ]; then
   step "one hash in every build" tests/same_hash.sh
   step "build museum" ./dev _build museum harrow
   step "museum: bugs caught, control silent" tests/museum.sh
-  step "swarm: 50 first-light seeds" build/release/harrow swarm scenarios/first-light.yaml --seeds 1..50 --out build/swarm
+  step "swarm: 50 first-light seeds" build/release/harrow swarm scenarios/first-light.yaml --seeds 1..50
 fi
 for name in "${failures[@]+"${failures[@]}"}"; do echo "failed: $name"; done
 echo "$passed passed, $failed failed"

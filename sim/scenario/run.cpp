@@ -122,8 +122,10 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
   Kernel kernel;
   Cluster cluster(kernel, scenario.cluster, seed);
   CollectorSetup setup;
-  for (const ConsumerPlan& plan : scenario.consumers)
+  for (const ConsumerPlan& plan : scenario.consumers) {
+    if (plan.until_ns >= 0) setup.leaving_groups.insert(plan.group);
     for (const std::string& topic : plan.topics) ++setup.groups_of_topic[topic];
+  }
   setup.curves = options.collect_report;
   setup.interval_ns = std::max<std::int64_t>(ns_per_s, scenario.after_ns / 400);
   Collector collector(std::move(setup));

@@ -101,6 +101,7 @@ void Collector::follow(std::string_view topic, std::int32_t partition, std::int6
 std::string Collector::node_name(std::uint16_t node) const { return node < nodes_.size() ? nodes_[node] : "node" + std::to_string(node); }
 
 void Collector::change_lag(const std::string& group, std::int64_t by) {
+  if (setup_.leaving_groups.count(group) != 0) return;
   if (by == 0) return;
   lag_of_group_[group] += by;
   lag_now_ += by;
