@@ -135,18 +135,21 @@ Task<wire::ProduceResponse> produce(const RequestContext& context, wire::Produce
       if (!one.valid()) continue;
       answer = co_await one;
     }
-  if (context.version >= 10)
-    for (const auto& topic : response.responses)
-      for (const auto& answer : topic.partition_responses) {
-        const controller::BrokerImage* const leader = broker.image().broker(NodeId(answer.current_leader.leader_id));
-        const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
-        if (endpoint == nullptr) continue;
-        auto& node = response.node_endpoints.emplace_back();
-        node.node_id = leader->id.value();
-        node.host = endpoint->host;
-        node.port = endpoint->port;
-        node.rack = leader->rack;
+  for (auto& topic : response.responses)
+    for (auto& answer : topic.partition_responses) {
+      if (context.version < 10) {
+        answer.current_leader = {};  // older versions have no place for it
+        continue;
       }
+      const controller::BrokerImage* const leader = broker.image().broker(NodeId(answer.current_leader.leader_id));
+      const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
+      if (endpoint == nullptr) continue;
+      auto& node = response.node_endpoints.emplace_back();
+      node.node_id = leader->id.value();
+      node.host = endpoint->host;
+      node.port = endpoint->port;
+      node.rack = leader->rack;
+    }
   co_return response;
 }
 
