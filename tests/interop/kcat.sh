@@ -42,7 +42,8 @@ start() {
   fail "the server was not ready within 30 s"
 }
 
-client() { timeout 60 kcat -b "$address" -X broker.address.family=v4 -X fetch.wait.max.ms=50 "$@"; }
+client() { timeout 60 kcat -b "$address" -X broker.address.family=v4 "$@"; }
+read_all() { client -C -q -e -o beginning -K : -X fetch.wait.max.ms=50 -t "$1"; }
 
 # make TOPIC: the records of a topic, "key:value" a line, values of different lengths.
 make() {
@@ -57,7 +58,7 @@ make() {
 
 expect_all() {
   for codec in $codecs; do
-    client -C -q -e -o beginning -K : -t "orders-$codec" >"$work/got"
+    read_all "orders-$codec" >"$work/got"
     cmp "$work/orders-$codec" "$work/got" || fail "orders-$codec came back otherwise ($1)"
   done
 }
@@ -97,6 +98,19 @@ expect_all "after writing more"
 # The group goes on where it was.
 client -q -G readers -X auto.offset.reset=earliest -K : -c 1 orders-none >"$work/got"
 cmp "$work/more" "$work/got" || fail "the group lost its place"
+
+# A producer that is at work when the server is killed goes on with the next one: everything is there, once, in order.
+make live >"$work/live"
+awk '{ print } NR % 25 == 0 { fflush(); system("sleep 0.05") }' "$work/live" |
+  client -E -P -K : -t live -X enable.idempotence=true -X linger.ms=5 2>"$work/producer.err" &
+producer=$!
+sleep 0.8
+kill -9 "$server"
+wait "$server" 2>/dev/null || true
+start "${address##*:}"
+wait "$producer" || fail "the producer gave up: $(cat "$work/producer.err")"
+read_all live >"$work/got"
+cmp "$work/live" "$work/got" || fail "records were lost or came twice through kill -9"
 
 # A clean stop, and a start after it.
 kill -TERM "$server"
