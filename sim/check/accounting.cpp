@@ -75,7 +75,7 @@ void Accounting::count_partition(const PartitionTruth& partition, const std::opt
             first_inversion_ = Oddity{partition.topic, partition.partition, offset,
                                       producer->second.producer + " sent record " + std::to_string(sequence) + " before record " + std::to_string(last->second)};
         }
-        last->second = std::max(last->second, sequence);
+        last->second = sequence;
       }
     }
     std::sort(present.begin(), present.end(), [](const ReadRecord& a, const ReadRecord& b) { return a.offset < b.offset; });

@@ -2,7 +2,7 @@
 // clients' own.
 // Listens to: assignment_made (coordinator), partitions_assigned (clients), coordinator_loaded.
 // Legal exceptions: a member of an older generation that has not noticed yet (a frozen process) still believes in what it
-// had; its commits are refused (I50).
+// had; its commits are refused (I50). A coordinator that lost its log legally counts generations anew.
 #include <array>
 #include <map>
 
@@ -20,14 +20,9 @@ class ExclusiveOwnership final : public Check {
   }
   void on_event(const TraceEvent& event, const void* payload) override {
     if (event.kind == TraceKind::coordinator_loaded) {
-      // It may have lost generations legally and count them anew.
-      for (auto& [name, views] : groups_) views[0].machine = UINT16_MAX;
-      return;
-    }
-    if (event.kind == TraceKind::coordinator_loaded) {
       // What it loaded is what counts from now on: generations may begin anew where the offsets topic was lost.
       for (auto& [name, sides] : groups_)
-        if (sides[0].machine == event.node) sides[0] = Owners{-1, event.node, {}};
+        if (sides[0].machine == event.node) sides[0].machine = UINT16_MAX;
       return;
     }
     if (payload == nullptr) return;

@@ -37,7 +37,7 @@ inline Bytes make_batch(const BatchOf& wanted) {
   }
   BatchBuilder builder(options);
   for (const std::string& value : wanted.values) builder.add(WallMs(wanted.timestamp), std::nullopt, value, {});
-  return builder.finish();
+  return builder.build();
 }
 
 class Rig {
