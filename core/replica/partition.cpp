@@ -249,8 +249,9 @@ void Partition::update_high_watermark(MonoNs now) {
                          (maximal && is_caught_up(state, end, now, lag_max_ms_) && wiring_.membership.eligible(state.id));
     if (counted) members.push_back({state.id, std::max(state.log_end, Offset(0))});
   }
-  // An ISR member that is no replica any more must not hold anything back; the maximal ISR only decides the size.
-  const Offset next = next_high_watermark(high_watermark(), std::span(members.data(), members.size()), maximal_isr().size(),
+  // The committed ISR decides whether there are enough: while it is below the minimum the controller keeps eligible
+  // leaders outside of it, and what a proposed member lets through could be missing there.
+  const Offset next = next_high_watermark(high_watermark(), std::span(members.data(), members.size()), term_.isr.size(),
                                           static_cast<std::size_t>(mutated(Bug::R25) ? 1 : effective_min_isr()));
   if (next > high_watermark()) {
     move_high_watermark(next);

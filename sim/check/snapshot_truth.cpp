@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "core/log/log.h"
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 
@@ -21,12 +22,20 @@ class SnapshotTruth final : public Check {
     if (event.kind == TraceKind::log_start_moved) {
       const PartitionTruth* const log = oracle().partition(event.subject);
       if (log == nullptr || !log->metadata) return;
+      if (event.b == static_cast<std::int64_t>(LogStartReason::restart)) {
+        begun_anew_[event.node] = event.a;  // at a snapshot that was fetched: its load is judged
+        return;
+      }
       const std::int64_t newest = newest_[event.node];
       expect(newest >= event.a, at(event, event.a), [&] { return "the metadata log begins at " + std::to_string(event.a) + ", its newest snapshot ends at " + std::to_string(newest); });
       return;
     }
     newest_[event.node] = std::max(newest_[event.node], event.a);
     if (event.kind == TraceKind::snapshot_loaded) {
+      if (const auto begun = begun_anew_.find(event.node); begun != begun_anew_.end()) {
+        expect(event.a == begun->second, at(event, event.a), [&] { return "the metadata log began anew at " + std::to_string(begun->second) + ", the snapshot loaded ends at " + std::to_string(event.a); });
+        begun_anew_.erase(begun);
+      }
       constexpr std::int32_t leader_role = 4;
       expect(oracle().node(event.node).quorum_role != leader_role, at(event, event.a), [] { return std::string("a leader loaded a snapshot"); });
     }
@@ -38,6 +47,7 @@ class SnapshotTruth final : public Check {
 
  private:
   std::map<std::uint16_t, std::int64_t> newest_;
+  std::map<std::uint16_t, std::int64_t> begun_anew_;
 };
 
 }  // namespace

@@ -8,6 +8,8 @@ namespace harrow::sim {
 namespace {
 constexpr std::int64_t condition_check_ns = 20 * ns_per_ms;
 constexpr std::int64_t budget_retry_ns = 500 * ns_per_ms;
+// A drop-api without a duration is over once its frames came by; it does not wait for them for ever.
+constexpr std::int64_t drop_api_ns = 10 * ns_per_s;
 
 bool is_process_fault(FaultKind kind) { return kind <= FaultKind::slow_cpu; }
 bool is_network_fault(FaultKind kind) { return kind >= FaultKind::partition && kind <= FaultKind::reset; }
@@ -161,6 +163,7 @@ void Injector::fire(const Fault& fault) {
   const bool instant = fault.kind == FaultKind::reset || fault.kind == FaultKind::clock_step || fault.kind == FaultKind::bit_rot;
   if (has_end) kernel.call_at(kernel.now_ns() + fault.for_ns, [this, id] { finish(id); });
   else if (instant) finish(id);
+  else if (fault.kind == FaultKind::drop_api) kernel.call_at(kernel.now_ns() + drop_api_ns, [this, id] { finish(id); });
 }
 
 void Injector::finish(std::int64_t id) {

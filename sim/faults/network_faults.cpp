@@ -68,8 +68,9 @@ bool Injector::act_on_network(const Fault& fault, const Targets& targets, Active
     case FaultKind::hold_api:
     case FaultKind::drop_api:
       if (nobody || fault.api_key < 0) return false;
-      rule.mode = fault.kind == FaultKind::hold_api ? RuleMode::hold : RuleMode::drop;
-      rule.both_ways = fault.from.empty() && fault.to.empty();
+      // Swallowed means: the frame is gone and its connection is reset at once, as when a proxy dies with it.
+      rule.mode = fault.kind == FaultKind::hold_api ? RuleMode::hold : RuleMode::reset;
+      rule.both_ways = true;  // `from` and `to` name who asks whom; the side says whose frames
       rule.api = fault.api_key;
       rule.side = fault.side == Fault::Side::request ? MessageSide::request : MessageSide::response;
       if (fault.kind == FaultKind::drop_api) rule.count = static_cast<std::uint32_t>(std::max(fault.count, 0));
