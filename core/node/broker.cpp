@@ -121,7 +121,9 @@ Task<Result<bool>> Broker::load_logs() {
     if (!topic_id) {
       // Its name never became durable, so nothing in it was ever acknowledged beyond the page cache: out of the way.
       const std::string folder_path = config_.log_dir + "/" + folder_of(*name);
-      const Result<bool> renamed = disk.rename(folder_path, folder_path + ".0-stray");
+      std::string aside = folder_path + ".0-stray";
+      for (int number = 1; disk.exists(aside); ++number) aside = folder_path + "." + std::to_string(number) + "-stray";
+      const Result<bool> renamed = disk.rename(folder_path, aside);
       if (!renamed) co_return pass(renamed.error());
       continue;
     }
