@@ -24,10 +24,10 @@ namespace harrow::sim {
 std::span<const TraceKind> collector_kinds();
 
 struct CollectorSetup {
-  std::set<std::string, std::less<>> leaving_groups;    // they stop for good during the run: their lag says nothing
   std::map<std::string, std::int32_t> groups_of_topic;  // how many groups read each topic
   std::int64_t interval_ns = 1'000'000'000;             // of the report's curves
   bool curves = true;                                   // false: totals only, for swarms and benchmarks
+  std::set<std::string, std::less<>> leaving_groups{};  // they stop for good during the run: their lag says nothing
 };
 
 class Collector final : public TraceListener {
