@@ -6,6 +6,7 @@
 #include <map>
 
 #include "core/log/log.h"
+#include "core/log/log.h"
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 
@@ -21,7 +22,8 @@ class SnapshotTruth final : public Check {
   void on_event(const TraceEvent& event, const void* payload) override {
     if (event.kind == TraceKind::log_start_moved) {
       const PartitionTruth* const log = oracle().partition(event.subject);
-      if (log == nullptr || !log->metadata) return;
+      // A log that begins anew does so for a snapshot that is being put in place; snapshot_loaded follows.
+      if (log == nullptr || !log->metadata || static_cast<LogStartReason>(event.b) == LogStartReason::restart) return;
       if (event.b == static_cast<std::int64_t>(LogStartReason::restart)) {
         begun_anew_[event.node] = event.a;  // at a snapshot that was fetched: its load is judged
         return;
