@@ -9,6 +9,21 @@ namespace harrow::sim {
 namespace {
 const NodeTruth unknown_node;
 constexpr std::size_t image_hashes_kept = 200'000;
+
+/// A crash took the log back to where it had begun before: what the oracle still knows of that is in front of `head`.
+void begin_lower(PartitionTruth& partition, ReplicaTruth& replica, std::int64_t start, std::int64_t end) {
+  while (replica.head > 0 && partition.row(replica.rows[replica.head - 1]) != nullptr && partition.row(replica.rows[replica.head - 1])->end() > start) --replica.head;
+  while (!replica.empty() && partition.row(replica.rows.back())->end() > end) replica.rows.pop_back();
+  replica.start = start;
+  replica.end = end;
+  replica.last_of_producer.clear();
+  replica.epochs.clear();
+  for (std::size_t i = replica.head; i < replica.rows.size(); ++i) {
+    const BatchRow& row = *partition.row(replica.rows[i]);
+    if (row.producer_id >= 0) replica.last_of_producer[row.producer_id] = replica.rows[i];
+    if (replica.epochs.empty() || replica.epochs.back().first < row.epoch) replica.epochs.push_back({row.epoch, row.base});
+  }
+}
 }  // namespace
 
 std::string_view name_of(ExcuseReason reason) {
@@ -359,6 +374,7 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   node.loaded_since_mark = true;
   node.up = true;
   const bool held = known && !replica.empty() && partition->holds(replica, partition->committed_tip);
+  if (event.a < replica.start) begin_lower(*partition, replica, event.a, event.b);
   if (event.b < replica.end) cut(*partition, replica, event.b);
   else if (event.b > replica.end && replica.empty()) replica.end = event.b;
   if (event.a != replica.start) raise_start(*partition, replica, event.a);
@@ -367,12 +383,12 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   replica.has_isr = false;
   replica.loaded = true;
   replica.high_watermark = -1;
-  if (!held || event.b >= partition->committed_end || partition->row(partition->committed_tip) == nullptr) {
+  if (event.b >= partition->committed_end || partition->row(partition->committed_tip) == nullptr) {
     if (known) note_caught_up(*partition, replica);
     return;
   }
   replica.lossy = true;
-  if (!node.power_lost && !node.disk_faulted) return;
+  if (!held || (!node.power_lost && !node.disk_faulted)) return;
   std::int64_t left = 0;
   for (const ReplicaTruth& other : partition->replicas) left = std::max(left, std::min(partition->common_end(other, partition->committed_tip), partition->committed_end));
   if (left >= partition->committed_end) return;

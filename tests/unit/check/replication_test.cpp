@@ -278,6 +278,23 @@ TEST(Check, I26_a_recovery_below_what_was_synced_or_above_what_was_there_fails) 
   }
 }
 
+TEST(Check, I26_a_power_loss_may_take_the_log_start_back_to_its_checkpoint) {
+  Rig rig;
+  three_committed(rig);
+  rig.append(1, {.base = 3, .producer = 5, .sequence = 0}, false);
+  rig.append(1, {.base = 4, .producer = 5, .sequence = 1}, false);
+  rig.emit(TraceKind::log_start_moved, 1, "orders-0", 5, 3);
+  rig.power_loss(1);
+  rig.load(1, 1, 4);
+  const PartitionTruth& partition = *rig.judge().oracle().partition("orders", 0);
+  const ReplicaTruth& replica = *partition.replica_on(1);
+  EXPECT_EQ(replica.start, 1);
+  EXPECT_EQ(replica.end, 4);
+  EXPECT_EQ(partition.row(replica.last_of_producer.at(5))->base, 3);
+  rig.append(1, {.base = 4, .producer = 5, .sequence = 1}, false);
+  EXPECT_EQ(rig.failed("I26") + rig.failed("I37"), 0);
+}
+
 TEST(Check, I28_a_follower_that_appends_a_damaged_batch_fails) {
   Rig rig;
   const Bytes good = make_batch({.base = 0, .values = {"abc"}});
