@@ -102,8 +102,8 @@ void Accounting::count_partition(const PartitionTruth& partition, const std::opt
     const std::uint64_t* const read = partition.consumed.find(offset);
     if (read != nullptr && *read != 0) reading = true;
     if (slot.acks == 0) continue;
-    if (slot.acks == 2) ++records_.promised;
     if (offset < removed_below || gone) continue;
+    if (slot.acks == 2) ++records_.promised;
     // I56: acknowledged, somebody read before and after it, nobody read it.
     if (reading && offset < last_read && partition.resets == 0) {
       ++reads_compared_;

@@ -378,7 +378,8 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   if (event.b < replica.end) cut(*partition, replica, event.b);
   else if (event.b > replica.end && replica.empty()) replica.end = event.b;
   if (event.a != replica.start) raise_start(*partition, replica, event.a);
-  replica.synced = event.b;
+  // A load syncs nothing: what a killed process left in the page cache may still go.
+  replica.synced = std::min(known ? replica.synced : note == nullptr ? 0 : note->recovery_point.value(), event.b);
   replica.role = TruthRole::none;
   replica.has_isr = false;
   replica.loaded = true;

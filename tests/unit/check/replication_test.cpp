@@ -278,6 +278,20 @@ TEST(Check, I26_a_recovery_below_what_was_synced_or_above_what_was_there_fails) 
   }
 }
 
+TEST(Check, I26_what_a_kill_left_in_the_page_cache_is_not_synced) {
+  Rig rig;
+  three_committed(rig);
+  rig.emit(TraceKind::log_synced, 1, "orders-0", 1);
+  rig.kill(1);
+  rig.load(1, 0, 3);
+  rig.power_loss(1);
+  rig.load(1, 0, 2);
+  EXPECT_EQ(rig.failed("I26"), 0);
+  rig.power_loss(1);
+  rig.load(1, 0, 0);
+  EXPECT_EQ(rig.failed("I26"), 1);
+}
+
 TEST(Check, I26_a_power_loss_may_take_the_log_start_back_to_its_checkpoint) {
   Rig rig;
   three_committed(rig);
