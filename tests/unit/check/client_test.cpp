@@ -45,6 +45,22 @@ TEST(Check, I11_another_value_at_an_offset_that_was_read_fails) {
   EXPECT_EQ(rig.failed("I11"), 1);
 }
 
+TEST(Check, I28_a_value_that_nobody_sent_fails_once_damage_is_possible) {
+  Clients rig;
+  rig.send(1, 11);
+  rig.consume(0, 99);
+  EXPECT_EQ(rig.evaluated("I28"), 0) << "no damage, no premise";
+  const FaultNote fault{"bit-rot", "broker(1)"};
+  rig.emit(TraceKind::fault_began, 0, "", 1, 0, &fault);
+  rig.send(2, 12);
+  rig.consume(1, 11);
+  rig.consume(2, 12);
+  EXPECT_EQ(rig.failed("I28"), 0);
+  EXPECT_EQ(rig.evaluated("I28"), 2);
+  rig.consume(3, 13);
+  EXPECT_EQ(rig.failed("I28"), 1);
+}
+
 TEST(Check, I39_a_later_send_at_an_earlier_offset_fails) {
   Clients rig;
   rig.append(0, BatchOf{});
