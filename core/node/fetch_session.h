@@ -35,6 +35,7 @@ struct SessionPartition final : FetchWatch {
   Offset sent_log_start = no_offset;
   Code last_code = Code::none;
   bool unread = true;  // the fetcher's position is new since this partition was looked at
+  LeaderEpoch judged_epoch = no_epoch;  // leadership under which the position was found to agree with the log
   News news;
 };
 

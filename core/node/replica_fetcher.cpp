@@ -36,7 +36,9 @@ void ReplicaFetcher::remove(const TopicIdPartition& id) {
 
 void ReplicaFetcher::back_off(const TopicIdPartition& id) {
   const auto found = wanted_.find(id);
-  if (found != wanted_.end()) found->second.not_before = after_ms(host_.clock.mono(), broker_.settings().number(ConfigKey::replica_fetch_backoff_ms));
+  if (found == wanted_.end()) return;
+  found->second.sent_offset = no_offset;  // it must be named again
+  found->second.not_before = after_ms(host_.clock.mono(), broker_.settings().number(ConfigKey::replica_fetch_backoff_ms));
 }
 
 void ReplicaFetcher::forget_session() {

@@ -56,9 +56,12 @@ Task<PartitionData> look_at(Broker& broker, FetchSession& session, SessionPartit
     code = Code::not_leader_or_follower;
   else
     code = partition->check_leader_epoch(wanted.current_leader_epoch);
-  if (code == Code::none && session.is_follower() && wanted.unread)
+  // A position is judged when the fetch names it, and again under each new leadership: what agreed with an older log, or
+  // was never judged because there was no leader here, may diverge from this one.
+  const bool judge = code == Code::none && (wanted.unread || wanted.judged_epoch != partition->leader_epoch());
+  if (judge && session.is_follower())
     code = note_follower(*partition, wanted, session, replica_epoch, broker.host().clock.mono(), data);
-  if (code == Code::none && !session.is_follower() && wanted.last_fetched_epoch != no_epoch && wanted.unread) {
+  if (judge && !session.is_follower() && wanted.last_fetched_epoch != no_epoch) {
     const Result<std::optional<EpochEnd>> end = partition->divergence(wanted.last_fetched_epoch, wanted.fetch_offset);
     if (!end) code = end.error().code;
     else if (end->has_value()) {
@@ -66,7 +69,10 @@ Task<PartitionData> look_at(Broker& broker, FetchSession& session, SessionPartit
       data.diverging_epoch.end_offset = (*end)->end.value();
     }
   }
-  wanted.unread = false;
+  if (code == Code::none) {
+    wanted.unread = false;
+    wanted.judged_epoch = partition->leader_epoch();
+  }
   if (code != Code::none) {
     data.error_code = static_cast<std::int16_t>(to_wire(code));
     co_return data;
