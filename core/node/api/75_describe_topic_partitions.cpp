@@ -22,7 +22,8 @@ Task<wire::DescribeTopicPartitionsResponse> describe_topic_partitions(const Requ
   for (const std::string& name : names) {
     if (name < first) continue;
     if (room <= 0) {
-      response.next_cursor.emplace().topic_name = name;
+      response.next_cursor = wire::DescribeTopicPartitionsResponse::Cursor();
+      response.next_cursor->topic_name = name;
       break;
     }
     auto& answer = response.topics.emplace_back();
@@ -37,9 +38,9 @@ Task<wire::DescribeTopicPartitionsResponse> describe_topic_partitions(const Requ
     const std::size_t from = request.cursor && name == first ? static_cast<std::size_t>(std::max(0, request.cursor->partition_index)) : 0;
     for (std::size_t i = from; i < topic->partitions.size(); ++i) {
       if (room-- <= 0) {
-        auto& cursor = response.next_cursor.emplace();
-        cursor.topic_name = name;
-        cursor.partition_index = static_cast<std::int32_t>(i);
+        response.next_cursor = wire::DescribeTopicPartitionsResponse::Cursor();
+        response.next_cursor->topic_name = name;
+        response.next_cursor->partition_index = static_cast<std::int32_t>(i);
         co_return response;
       }
       const controller::PartitionImage& partition = topic->partitions[i];
