@@ -117,6 +117,7 @@ void Cluster::boot(NodePlace& place) {
     place.machine->own_node(std::move(node));
     started.start();
   });
+  if (on_start_) on_start_(*place.machine);
 }
 
 void Cluster::start() {

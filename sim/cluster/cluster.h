@@ -56,6 +56,8 @@ class Cluster {
   /// Controlled shutdown, then the process ends; `restart_after_ns` < 0: it stays down.
   void stop(NodeId id, std::int64_t restart_after_ns);
   bool down(NodeId id) const;
+  /// Called after each start of a node's process.
+  void on_start(std::function<void(const Machine&)> listener) { on_start_ = std::move(listener); }
   /// Restarts every node that is down, from now on nothing stays dead (heal).
   void restart_all();
   /// Nodes that halted by themselves (storage failure) since the last restart.
@@ -84,6 +86,7 @@ class Cluster {
   std::vector<std::unique_ptr<Machine>> machines_;
   std::vector<NodePlace> nodes_;
   std::uint64_t halts_ = 0;
+  std::function<void(const Machine&)> on_start_;
 };
 
 }  // namespace harrow::sim

@@ -47,10 +47,14 @@ bool Injector::act_on_disk(const Fault& fault, const Targets& targets, Active& a
       case FaultKind::sync_error: disk.fail(id, SimDisk::Operation::sync, files, std::max(count, 1u)); break;
       case FaultKind::bit_rot: acted = disk.rot(id, files, std::max(count, 1u), dice_.fork("rot", id)) > 0; break;
       case FaultKind::misdirect: disk.misdirect(id, files, std::max(count, 1u), dice_.fork("misdirect", id)); break;
-      case FaultKind::wipe_disk: disk.wipe_at_next_start(); break;
+      case FaultKind::wipe_disk:
+        disk.wipe_at_next_start();
+        stop_process(target);
+        break;
       default: break;
     }
   }
+  if (acted && fault.kind == FaultKind::wipe_disk) restart_later(fault, targets, active.record);
   return acted;
 }
 

@@ -25,13 +25,16 @@ Injector::Injector(Cluster& cluster, const Scenario& scenario, std::uint64_t see
       draws_(Random(seed).fork("fault targets")),
       dice_(Random(seed).fork("fault dice")),
       drawn_(draw(scenario, seed)),
-      operator_(admin) {}
+      operator_(admin) {
+  cluster_.on_start([this](const Machine& machine) { started(machine.index()); });
+}
 
 std::vector<Fault> Injector::draw(const Scenario& scenario, std::uint64_t seed) {
   std::vector<Fault> faults;
-  std::uint64_t phase_number = 0;
+  std::size_t phase_number = 0;
   for (const RandomFaults& phase : scenario.random_faults) {
-    Random random = Random(seed).fork("random faults", phase_number++);
+    const std::size_t number = phase_number++;
+    Random random = Random(seed).fork("random faults", number);
     const Sampler gaps(Distribution{Distribution::Shape::exp, phase.mean_gap_ns, 0});
     const Sampler durations(phase.duration_ns);
     std::int64_t weights = 0;
@@ -40,6 +43,7 @@ std::vector<Fault> Injector::draw(const Scenario& scenario, std::uint64_t seed) 
     for (std::int64_t at = phase.from_ns + gaps.draw(random); at < phase.until_ns; at += gaps.draw(random)) {
       Fault fault;
       fault.drawn = true;
+      fault.phase = number;
       fault.at_ns = at;
       std::int64_t ticket = random.between(0, weights - 1);
       for (const auto& [kind, weight] : phase.pick) {
@@ -121,8 +125,8 @@ std::int64_t Injector::begin_record(const Fault& fault, std::string target) {
 void Injector::fire(const Fault& fault) {
   if (healed_) return;
   Kernel& kernel = cluster_.kernel();
-  if (fault.drawn && !scenario_.random_faults.empty()) {
-    const RandomFaults& phase = scenario_.random_faults[0];
+  if (fault.drawn) {
+    const RandomFaults& phase = scenario_.random_faults.at(fault.phase);
     if (phase.budget && impaired_nodes() >= phase.max_concurrent) {
       if (kernel.now_ns() + budget_retry_ns < phase.until_ns) kernel.call_at(kernel.now_ns() + budget_retry_ns, [this, &fault] { fire(fault); });
       return;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -71,7 +72,8 @@ class Injector {
   struct Active {
     std::int64_t record;  // index into records_
     std::vector<std::function<void()>> undo;
-    std::set<std::size_t> impaired;  // machines that count against the budget
+    std::set<std::size_t> impaired;   // machines that count against the budget
+    std::set<std::size_t> returning;  // machines whose next start ends the fault
   };
 
   void schedule(const Fault& fault);
@@ -83,7 +85,8 @@ class Injector {
   std::string names_of(const Targets& targets) const;
   HostSet hosts_of(const Targets& targets) const;
   Target target_of(NodeId node);
-  std::int64_t measure(const Clause& clause) const;
+  /// Nothing where what the clause speaks of does not exist yet: such a clause does not hold.
+  std::optional<std::int64_t> measure(const Clause& clause) const;
   bool impaired(const Cluster::NodePlace& place) const;
   std::int64_t impaired_nodes() const;
   std::int64_t begin_record(const Fault& fault, std::string target);
@@ -96,6 +99,9 @@ class Injector {
   bool act_on_metadata(const Fault& fault, Active& active);
   void stop_process(const Target& target);
   void start_process(const Target& target);
+  void restart_later(const Fault& fault, const Targets& targets, std::int64_t id);
+  /// A process runs again on this machine.
+  void started(std::size_t machine);
   void roll_next(std::shared_ptr<struct Rolling> rolling);
 
   Cluster& cluster_;

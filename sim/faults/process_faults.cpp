@@ -15,8 +15,10 @@ struct Rolling {
 void Injector::start_process(const Target& target) {
   if (target.producer != nullptr) {
     if (!target.producer->machine().running()) target.producer->start();
+    started(target.machine);
   } else if (target.consumer != nullptr) {
     if (!target.consumer->machine().running()) target.consumer->start();
+    started(target.machine);
   } else if (target.node != no_node) {
     cluster_.restart(target.node);
   }
@@ -46,6 +48,7 @@ bool Injector::act_on_process(const Fault& fault, const Targets& targets, Active
       case FaultKind::stop:
         if (target.node != no_node) cluster_.stop(target.node, fault.restart == Fault::Restart::never ? -1 : fault.restart_after_ns);
         else stop_process(target);
+        active.returning.insert(target.machine);
         break;
       case FaultKind::pause:
         machine.pause();
@@ -68,16 +71,32 @@ bool Injector::act_on_process(const Fault& fault, const Targets& targets, Active
     kernel.call_at(kernel.now_ns(), [this, rolling] { roll_next(rolling); });
     return true;
   }
-  const bool ends_process = fault.kind == FaultKind::kill || fault.kind == FaultKind::power_loss;
-  if (acted && ends_process && fault.restart == Fault::Restart::after)
-    kernel.call_at(kernel.now_ns() + fault.restart_after_ns, [this, id, targets] {
+  if (acted && (fault.kind == FaultKind::kill || fault.kind == FaultKind::power_loss)) restart_later(fault, targets, id);
+  // A node that stops is started by its cluster, counted from the end of its shutdown; a client has none.
+  if (acted && fault.kind == FaultKind::stop && fault.restart == Fault::Restart::after)
+    kernel.call_at(kernel.now_ns() + fault.restart_after_ns, [this, targets] {
       if (healed_) return;
-      for (const Target& target : targets) start_process(target);
-      finish(id);
+      for (const Target& target : targets)
+        if (target.node == no_node) start_process(target);
     });
-  if (acted && fault.kind == FaultKind::stop)
-    kernel.call_at(kernel.now_ns() + std::max<std::int64_t>(fault.restart_after_ns, 0) + 5 * ns_per_s, [this, id] { finish(id); });
   return acted;
+}
+
+void Injector::restart_later(const Fault& fault, const Targets& targets, std::int64_t id) {
+  if (fault.restart != Fault::Restart::after) return;
+  Kernel& kernel = cluster_.kernel();
+  kernel.call_at(kernel.now_ns() + fault.restart_after_ns, [this, id, targets] {
+    if (healed_) return;
+    for (const Target& target : targets) start_process(target);
+    finish(id);
+  });
+}
+
+void Injector::started(std::size_t machine) {
+  std::vector<std::int64_t> over;
+  for (auto& [id, active] : active_)
+    if (active.returning.erase(machine) != 0 && active.returning.empty()) over.push_back(id);
+  for (const std::int64_t id : over) finish(id);
 }
 
 void Injector::roll_next(std::shared_ptr<Rolling> rolling) {

@@ -116,16 +116,23 @@ HostSet Injector::hosts_of(const Targets& targets) const {
   return hosts;
 }
 
-std::int64_t Injector::measure(const Clause& clause) const {
+std::optional<std::int64_t> Injector::measure(const Clause& clause) const {
   const controller::Image* const image = cluster_.newest_image();
   const controller::PartitionImage* const partition = clause.index < 0 ? nullptr : cluster_.partition(clause.name, clause.index);
   switch (clause.measure) {
-    case Clause::Measure::isr: return partition == nullptr ? 0 : static_cast<std::int64_t>(partition->isr.size());
-    case Clause::Measure::leader: return partition == nullptr ? -1 : partition->leader.value();
-    case Clause::Measure::leader_epoch: return partition == nullptr ? -1 : partition->leader_epoch.value();
+    case Clause::Measure::isr:
+      if (partition == nullptr) return std::nullopt;
+      return static_cast<std::int64_t>(partition->isr.size());
+    case Clause::Measure::leader:
+      if (partition == nullptr) return std::nullopt;
+      return partition->leader.value();
+    case Clause::Measure::leader_epoch:
+      if (partition == nullptr) return std::nullopt;
+      return partition->leader_epoch.value();
     case Clause::Measure::high_watermark: {
+      if (partition == nullptr) return std::nullopt;
       const controller::TopicImage* const topic = cluster_.topic(clause.name);
-      const Partition* const replica = topic == nullptr || partition == nullptr ? nullptr : cluster_.replica(partition->leader, {topic->id, clause.index});
+      const Partition* const replica = topic == nullptr ? nullptr : cluster_.replica(partition->leader, {topic->id, clause.index});
       return replica == nullptr ? -1 : replica->high_watermark().value();
     }
     case Clause::Measure::under_replicated:
@@ -158,7 +165,10 @@ std::int64_t Injector::measure(const Clause& clause) const {
 }
 
 bool Injector::holds(const Condition& condition) const {
-  return std::all_of(condition.begin(), condition.end(), [this](const Clause& clause) { return sim::holds(clause.compare, measure(clause), clause.number); });
+  return std::all_of(condition.begin(), condition.end(), [this](const Clause& clause) {
+    const std::optional<std::int64_t> measured = measure(clause);
+    return measured && sim::holds(clause.compare, *measured, clause.number);
+  });
 }
 
 }  // namespace harrow::sim

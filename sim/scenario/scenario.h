@@ -246,6 +246,7 @@ struct Fault {
   std::int64_t before_offset = -1;                // delete-records; -1 = the high watermark
   std::string position;                           // "file:line:column" of the line that asked for it
   bool drawn = false;                             // from a random phase
+  std::size_t phase = 0;                          // which of them
 };
 
 struct RandomFaults {
