@@ -36,7 +36,7 @@ Task<Result<bool>> LogRecovery::run() {
   if (const auto settled = settle(); !settled) co_return pass(settled.error());
   const Result<bool> producers = co_await read_producers();
   if (!producers) co_return pass(producers.error());
-  const LogNote note{log_.place_.name.topic, log_.place_.name.partition, options_.clean, options_.recovery_point};
+  const LogNote note{log_.place_.name.topic, log_.place_.name.partition, options_.clean, options_.recovery_point, log_.place_.topic_id};
   log_.place_.trace.emit(TraceKind::log_loaded, log_.subject_, log_.start_.value(), log_.end_.value(), &note);
   co_return true;
 }

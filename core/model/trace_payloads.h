@@ -40,6 +40,7 @@ struct LogNote {
   std::int32_t partition;
   bool clean_shutdown;
   Offset recovery_point;
+  Uuid topic_id;
 };
 /// isr_proposed, isr_committed
 struct IsrNote {

@@ -50,12 +50,25 @@ Task<Result<bool>> Broker::write_checkpoints(bool recovery_points) {
       marks[partition->name()] = partition->high_watermark();
     }
   }
+  // What was loaded and is not yet claimed by the image keeps what the files say of it.
+  for (const auto& [id, log] : loaded_logs_) {
+    if (recovery_points) {
+      marks[log->name()] = log->recovery_point();
+      if (log->start_offset() > log->segments().front().base()) starts[log->name()] = log->start_offset();
+    } else if (const auto known = high_watermark_checkpoint_.find(log->name()); known != high_watermark_checkpoint_.end()) {
+      marks[log->name()] = known->second;
+    }
+  }
   const std::string folder = config_.log_dir + "/";
   Task<Result<bool>> writing = write_durably(host_.disk, folder + std::string(recovery_points ? recovery_point_checkpoint : replication_offset_checkpoint), to_text(marks));
   Result<bool> written = co_await writing;
   if (written && recovery_points) {
     Task<Result<bool>> writing_starts = write_durably(host_.disk, folder + std::string(log_start_checkpoint), to_text(starts));
     written = co_await writing_starts;
+  }
+  if (written && recovery_points) {
+    checkpointed_.clear();
+    for (const auto& [name, offset] : marks) checkpointed_.insert(name);
   }
   if (written) host_.trace.emit(TraceKind::checkpoint_written, 0, recovery_points ? 1 : 0, static_cast<std::int64_t>(partitions_.size()));
   co_return written;

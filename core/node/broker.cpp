@@ -105,6 +105,8 @@ Task<Result<bool>> Broker::load_logs() {
   const bool clean = state->clean;
   previous_epoch_ = state->broker_epoch;
   high_watermark_checkpoint_ = std::move(state->high_watermarks);
+  for (const auto& [name, offset] : state->recovery_points) checkpointed_.insert(name);
+  for (const auto& [name, offset] : state->log_starts) checkpointed_.insert(name);
   const Result<std::vector<std::string>> folders = disk.list(config_.log_dir);
   if (!folders) co_return pass(folders.error());
   for (const std::string& folder : *folders) {
@@ -226,6 +228,19 @@ Task<Result<bool>> Broker::make_missing_logs(const controller::Delta& delta) {
       } else {
         ++stray;
       }
+    }
+    for (auto older = partitions_.begin(); older != partitions_.end();) {
+      const auto next = std::next(older);
+      if (older->second->name() == name) drop_partition(TopicIdPartition(older->first));
+      older = next;
+    }
+    // The files name topics without their ids: what they say of a deleted topic must not be taken for its successor's after
+    // a crash, so it goes first.
+    high_watermark_checkpoint_.erase(name);
+    if (checkpointed_.contains(name)) {
+      Task<Result<bool>> writing = write_checkpoints(true);
+      const Result<bool> written = co_await writing;
+      if (!written) co_return pass(written.error());
     }
     Log::LoadOptions options;
     options.now = host_.clock.wall();

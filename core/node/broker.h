@@ -141,6 +141,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   std::map<TopicIdPartition, std::unique_ptr<Partition>> partitions_;
   std::map<TopicIdPartition, std::unique_ptr<Log>> loaded_logs_;  // recovered or made, not yet claimed by the image
   std::map<TopicPartition, Offset> high_watermark_checkpoint_;
+  std::set<TopicPartition> checkpointed_;  // named by the recovery-point or log-start checkpoint on disk
   std::map<Uuid, std::shared_ptr<const ConfigSnapshot>> topic_settings_;
   std::vector<std::unique_ptr<Partition>> dropped_;  // closed; freed in a later turn
   std::vector<std::string> folders_to_remove_;

@@ -1,6 +1,7 @@
 // I24, deposed actors: what a leader acknowledges after its successor's first commit is in the successor's log, or it has no
 // effect.
 // Listens to: produce_answered with acks=all by a node that no longer leads the newest epoch.
+// A refusal by such a node counts as evaluated: it was asked, and nothing came of it.
 // Legal exceptions: acks=0 and 1; an answer that was already earned: the records are in the successor's log. Deposed
 // controllers and coordinators write through their logs and are judged there (I21, I14, I53).
 #include "sim/check/oracle.h"
@@ -16,10 +17,14 @@ class DeposedActor final : public Check {
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {
-    if (payload == nullptr || event.b != 0) return;
+    if (payload == nullptr) return;
     const auto& note = note_of<ProduceNote>(payload);
     const PartitionTruth* const partition = oracle().partition(event.subject);
     if (partition == nullptr || note.acks != -1 || partition->newest_leader < 0 || partition->newest_leader == event.node) return;
+    if (event.b != 0) {
+      evaluated();
+      return;
+    }
     const ReplicaTruth* const deposed = partition->replica_on(event.node);
     const ReplicaTruth* const leader = partition->leader();
     if (deposed == nullptr || leader == nullptr || deposed->leader_epoch >= partition->newest_epoch) return;

@@ -5,6 +5,7 @@
 // quorum's state is written durably and is judged across restarts, but for a wiped disk; a deleted topic or group starts over.
 #include <map>
 
+#include "core/group/group.h"
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 
@@ -28,7 +29,10 @@ class EpochsMonotone final : public Check {
       }
       case TraceKind::quorum_state_written: judge(event, {event.subject, event.node}, oracle().node(event.node).disk_faulted ? 1 : 0, event.a, "quorum epoch"); break;
       case TraceKind::broker_registered: judge(event, {UINT32_MAX, static_cast<std::uint32_t>(event.a)}, 0, event.b, "broker epoch"); break;
-      case TraceKind::group_state: judge(event, {event.subject, event.node}, loads_[event.node], event.b, "generation"); break;
+      case TraceKind::group_state:
+        judge(event, {event.subject, event.node}, loads_[event.node], event.b, "generation");
+        if (event.a == dead_group) last_.erase({event.subject, event.node});  // deleted: whoever joins next starts over
+        break;
       case TraceKind::coordinator_loaded: ++loads_[event.node]; break;
       default:
         for (const RecordChange& change : oracle().record_changes()) {
@@ -43,6 +47,7 @@ class EpochsMonotone final : public Check {
   }
 
  private:
+  static constexpr std::int64_t dead_group = static_cast<std::int64_t>(group::GroupState::dead);
   struct Last {
     std::uint64_t life = 0;
     std::int64_t epoch = -1;

@@ -24,12 +24,9 @@ class FetchSessionProgress final : public Check {
     const std::int64_t limit = note.replica.value() >= 0 ? note.log_end.value() : note.high_watermark.value();
     const bool served = note.records != nullptr && !note.records->empty();
     if (served || event.b != 0 || note.fetch_offset.value() >= limit || note.fetch_offset < note.log_start) {
-      if (served && !starved_.empty()) {
-        const auto found = starved_.find(key);
-        if (found != starved_.end()) {
-          evaluated();
-          starved_.erase(found);
-        }
+      if (served) {
+        evaluated();
+        if (!starved_.empty()) starved_.erase(key);
       }
       return;
     }

@@ -52,6 +52,7 @@ void Judge::attach() {
 
 void Judge::on_event(const TraceEvent& event, const void* payload) {
   const auto kind = static_cast<std::size_t>(event.kind);
+  if (oracle_.of_another_topic(event, payload)) return;
   if (oracle_wants_[kind]) oracle_.on_event(event, payload);
   if (marks_want_[kind]) marks_.on_event(event, payload, oracle_);
   for (Check* const check : by_kind_[kind]) check->on_event(event, payload);

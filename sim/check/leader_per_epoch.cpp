@@ -1,8 +1,9 @@
 // I6, one leader an epoch: at most one node leads a partition, and at most one the quorum, in an epoch; only it writes in
 // that epoch.
 // Listens to: became_leader, quorum_role, appended (by a leader).
-// Legal exceptions: none; the same node may lead its epoch again after it learned newer metadata of the same epoch.
+// Legal exceptions: none; a topic made anew starts over, and the same node may lead its epoch again after it learned newer metadata of the same epoch.
 #include <map>
+#include <tuple>
 
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
@@ -33,22 +34,25 @@ class LeaderPerEpoch final : public Check {
 
  private:
   void claim(const TraceEvent& event, std::int64_t epoch, const char* what) {
+    const PartitionTruth* const partition = oracle().partition(event.subject);
+    const Uuid topic = partition == nullptr ? Uuid{} : partition->topic_id;
     Term& newest = newest_[event.subject];
-    if (newest.epoch == epoch && newest.machine == event.node) {
+    if (newest.epoch == epoch && newest.machine == event.node && newest.topic == topic) {
       evaluated();
       return;
     }
-    const auto [holder, first] = holders_.try_emplace({event.subject, epoch}, event.node);
+    const auto [holder, first] = holders_.try_emplace({event.subject, topic, epoch}, event.node);
     expect(first || holder->second == event.node, at(event), [&] {
       return std::string(what) + " in epoch " + std::to_string(epoch) + ", which belongs to " + view().machine_name(holder->second);
     });
-    newest = {epoch, event.node};
+    newest = {topic, epoch, event.node};
   }
   struct Term {
+    Uuid topic;
     std::int64_t epoch = -1;
     std::uint16_t machine = 0;
   };
-  std::map<std::pair<std::uint32_t, std::int64_t>, std::uint16_t> holders_;
+  std::map<std::tuple<std::uint32_t, Uuid, std::int64_t>, std::uint16_t> holders_;
   std::map<std::uint32_t, Term> newest_;
 };
 

@@ -181,6 +181,8 @@ void Oracle::forget(PartitionTruth& partition, const Uuid& new_id) {
     excuse(partition, 0, ExcuseReason::deleted, no_node);
   }
   partition.topic_id = new_id;
+  for (std::uint32_t subject = 0; subject < by_subject_.size(); ++subject)
+    if (by_subject_[subject] == &partition) made_anew_.insert(subject);
   const RowId next = partition.first_row + static_cast<RowId>(partition.rows.size());
   partition.rows.clear();
   partition.first_row = next;
@@ -605,6 +607,14 @@ void Oracle::on_consumed(const TraceEvent& event) {
   PartitionTruth* const partition = truth(event.subject);
   if (partition == nullptr) return;
   if (std::uint64_t* const place = partition->consumed.make(event.a); place != nullptr && *place == 0) *place = static_cast<std::uint64_t>(event.b);
+}
+
+bool Oracle::of_another_topic(const TraceEvent& event, const void* payload) {
+  const bool of_a_replica = event.kind >= TraceKind::log_loaded && event.kind < TraceKind::quorum_role;
+  if (event.kind == TraceKind::log_loaded && payload != nullptr) served_ids_[{event.node, event.subject}] = note_of<LogNote>(payload).topic_id;
+  if (made_anew_.empty() || !of_a_replica || !made_anew_.contains(event.subject)) return false;
+  const auto served = served_ids_.find({event.node, event.subject});
+  return served != served_ids_.end() && served->second != truth(event.subject)->topic_id;
 }
 
 void Oracle::on_event(const TraceEvent& event, const void* payload) {

@@ -259,6 +259,9 @@ class Oracle {
 
   static std::span<const TraceKind> kinds();
   void on_event(const TraceEvent& event, const void* payload);
+  /// The event is about a replica of a topic of the same name that is gone: its node has not heard of it yet. Nobody judges it.
+  /// Asked once for each event, in order.
+  bool of_another_topic(const TraceEvent& event, const void* payload);
 
   // What the event under way did; valid for events of the kind named only.
   const AppendView& append() const { return append_; }                     // appended; partition null if not followed
@@ -329,6 +332,8 @@ class Oracle {
   Partitions partitions_;
   std::vector<PartitionTruth*> by_subject_;  // those that events have named
   PartitionTruth* metadata_ = nullptr;
+  std::set<std::uint32_t> made_anew_;                                    // partitions of topics that were deleted and made again
+  std::map<std::pair<std::uint16_t, std::uint32_t>, Uuid> served_ids_;  // by machine and partition: the topic id of the loaded log
   std::vector<NodeTruth> nodes_;
   std::map<std::pair<std::uint32_t, std::int32_t>, PendingElection> elections_;
   std::map<std::int64_t, std::uint64_t> image_hashes_;

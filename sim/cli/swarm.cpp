@@ -37,6 +37,8 @@ struct Tally {
   std::int64_t passed = 0, failed = 0, undecided = 0;
   std::map<std::string, Signature> failures;
   std::map<std::string, std::int64_t> marks;  // seeds that reached it
+  std::map<std::string, std::int64_t> checks;  // "I1 acked-durability": seeds in which its premise occurred
+  std::int64_t repeated = 0;                   // seeds run a second time, for I71
   std::int64_t lost = 0, lost_unpromised = 0, unavailable_ns = 0;
   std::vector<std::int64_t> p99_ns;
   std::vector<std::uint64_t> failing_seeds;
@@ -44,11 +46,15 @@ struct Tally {
   std::int64_t runs() const { return passed + failed + undecided; }
 };
 
+/// Of the seeds that pass, every so manieth is run a second time (I71).
+constexpr std::int64_t repeat_every = 20;
+
 struct Job {
   Child child;
   std::size_t cell = 0;
   std::uint64_t seed = 0;
   std::int64_t start_ns = 0;
+  std::optional<std::uint64_t> hash_before;  // this is the second run of a seed whose first run had this hash
 };
 
 struct JunitCase {
@@ -78,12 +84,13 @@ class Swarm {
   bool read_cells();
   void make_cell(const std::string& file, const std::vector<std::string>& sets, bool& good);
   bool next(std::size_t& cell, std::uint64_t& seed);
-  void start(std::size_t cell, std::uint64_t seed);
+  void start(std::size_t cell, std::uint64_t seed, std::optional<std::uint64_t> hash_before = std::nullopt);
   void finish(Job& job);
   void stop_children();
   void show_progress(bool last);
   void remember_seeds();
   bool write_junit() const;
+  std::string checks_of(const Tally& tally) const;
   int report();
   std::string seeds_file(const Cell& cell) const { return std::filesystem::path(cell.file).replace_extension(".seeds").string(); }
   std::string resume_file(const Cell& cell) const { return results_root() + "/.swarms/" + cell.name + ".jsonl"; }
@@ -93,7 +100,7 @@ class Swarm {
   std::vector<std::string> files_, sets_;
   std::vector<std::pair<std::string, std::vector<std::string>>> grid_;
   SeedRange seeds_;
-  bool by_time_ = false, resume_ = false;
+  bool by_time_ = false, resume_ = false, deterministic_ = true;
   std::int64_t until_wall_ns_ = 0;
   std::uint64_t jobs_ = 1, keep_going_ = 20;
   std::vector<Cell> cells_;
@@ -239,8 +246,9 @@ bool Swarm::next(std::size_t& cell, std::uint64_t& seed) {
   return false;
 }
 
-void Swarm::start(std::size_t cell, std::uint64_t seed) {
+void Swarm::start(std::size_t cell, std::uint64_t seed, std::optional<std::uint64_t> hash_before) {
   Job job;
+  job.hash_before = hash_before;
   job.cell = cell;
   job.seed = seed;
   job.start_ns = wall_clock_ns();
@@ -254,8 +262,23 @@ void Swarm::finish(Job& job) {
   const Cell& cell = cells_[job.cell];
   Tally& tally = tallies_[job.cell];
   const std::string command = repeat_command(cell.file, job.seed, cell.sets);
-  const sim::RunResult result = finish_child(job.child, cell.name, job.seed, command);
+  sim::RunResult result = finish_child(job.child, cell.name, job.seed, command);
   if (interrupted != 0 && result.verdict != sim::Verdict::pass) return;  // cut short by us
+  if (job.hash_before) {
+    ++tally.repeated;
+    if (result.trace_hash == *job.hash_before) return;
+    --tally.passed;  // the first run was counted
+    deterministic_ = false;
+    result.verdict = sim::Verdict::fail;
+    result.failure = sim::Failure{};
+    result.failure->check = "determinism";
+    result.failure->id = "I71";
+    result.failure->message = fmt::format("the run's hash was {:016x} the first time and is {:016x} the second", *job.hash_before, result.trace_hash);
+  } else if (result.verdict == sim::Verdict::pass && tally.passed % repeat_every == 0) {
+    start(job.cell, job.seed, result.trace_hash);
+  }
+  for (const sim::CheckResult& check : result.checks)
+    tally.checks[check.id + " " + check.name] += check.evaluated > 0 ? 1 : 0;
   tally.virtual_ns += result.virtual_ns;
   for (const sim::MarkResult& mark : result.sometimes)
     if (mark.reached > 0) ++tally.marks[mark.name];
@@ -364,6 +387,22 @@ bool Swarm::write_junit() const {
   return write_whole(options_.text("junit"), out + "</testsuites>\n");
 }
 
+/// Which checks were of use: a check whose premise never occurred has shown nothing.
+std::string Swarm::checks_of(const Tally& tally) const {
+  std::int64_t evaluated = 0, known = 0;
+  std::string idle;
+  for (const auto& [name, seeds] : tally.checks) {
+    const bool counts = seeds > 0 || (tally.repeated > 0 && name.starts_with("I71 "));
+    ++known;
+    evaluated += counts ? 1 : 0;
+    if (!counts) idle += (idle.empty() ? "" : ", ") + name;
+  }
+  std::string out = fmt::format("  {} of {} checks evaluated", evaluated, known);
+  if (!idle.empty()) out += "; by no seed: " + idle;
+  if (tally.repeated > 0) out += fmt::format("; {} seeds run twice", tally.repeated);
+  return out + "\n";
+}
+
 int Swarm::report() {
   const Terminal& terminal = options_.terminal;
   std::string out;
@@ -381,6 +420,7 @@ int Swarm::report() {
     out += "\n";
     for (const auto& [signature, seen] : tally.failures)
       out += fmt::format("  {} x {}\n    first seed {}: {}\n    {}\n", seen.count, signature, seen.first_seed, seen.message, seen.command);
+    out += checks_of(tally);
     for (const std::string& mark : cell.marks) {
       const std::int64_t reached = tally.marks.contains(mark) ? tally.marks[mark] : 0;
       out += fmt::format("  {:<36}{}\n", mark, reached > 0 ? fmt::format("reached by {} of {} seeds", reached, tally.runs()) : "NEVER REACHED");
@@ -403,6 +443,7 @@ int Swarm::report() {
   terminal.put(out);
   if (interrupted != 0) return 128 + interrupted;
   if (runs == 0) return exit_nothing;
+  if (!deterministic_) return exit_not_deterministic;
   return failed ? exit_failed : undecided ? exit_undecided : exit_ok;
 }
 

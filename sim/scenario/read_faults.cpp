@@ -255,7 +255,8 @@ void Reader::read_target(const FaultRow& row, const Tree& tree, Fault& fault, Tr
       const Key key{kind.c_str(), KeyType::name, nullptr, ""};
       fault.topic = parse_value(key, tree, problems_, shown).text;
       if (row.kind == FaultKind::create_topic) {
-        if (scenario_.topic(fault.topic) != nullptr) say(tree.at, "there is a topic '" + fault.topic + "' from the start");
+        const bool deleted_before = std::any_of(scenario_.faults.begin(), scenario_.faults.end(), [&](const Fault& before) { return before.kind == FaultKind::delete_topic && before.topic == fault.topic; });
+        if (scenario_.topic(fault.topic) != nullptr && !deleted_before) say(tree.at, "there is a topic '" + fault.topic + "' from the start, and no line above deletes it");
       } else {
         check_partition(fault.topic, -1, tree.at);
       }

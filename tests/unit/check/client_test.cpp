@@ -136,6 +136,17 @@ TEST(Check, I49_a_gap_in_an_assignment_fails) {
   EXPECT_EQ(rig.failed("I49"), 1);
 }
 
+TEST(Check, I7_a_group_that_was_deleted_starts_over_and_no_other_does) {
+  Clients rig;
+  rig.group_state(3, 2, 1000);
+  rig.group_state(4, 2, 2000);
+  rig.group_state(1, 0, 3000);
+  EXPECT_EQ(rig.failed("I7"), 0);
+  rig.group_state(3, 2, 4000);
+  rig.group_state(1, 0, 5000);
+  EXPECT_EQ(rig.failed("I7"), 1);
+}
+
 TEST(Check, I50_a_commit_of_an_old_generation_that_was_decided_in_the_new_one_fails) {
   Clients rig;
   rig.group_state(2, 5, 2000);

@@ -90,7 +90,7 @@ class Rig {
   }
   void high_watermark(std::uint16_t machine, std::int64_t to, std::int32_t epoch) { emit(TraceKind::high_watermark_moved, machine, "orders-0", to, epoch); }
   void load(std::uint16_t machine, std::int64_t start, std::int64_t end, bool clean = false, std::int64_t recovery_point = 0) {
-    const LogNote note{"orders", 0, clean, Offset(recovery_point)};
+    const LogNote note{"orders", 0, clean, Offset(recovery_point), Uuid{}};
     emit(TraceKind::log_loaded, machine, "orders-0", start, end, &note);
   }
   void power_loss(std::uint16_t machine) { emit(TraceKind::node_crashed, machine, "", 1, 1); }
