@@ -4,6 +4,9 @@
 #include <new>
 
 namespace harrow {
+
+constinit thread_local Running detail::running_now;
+
 namespace {
 
 constexpr std::size_t class_bytes = 64;
@@ -14,10 +17,9 @@ struct FreeFrame {
 };
 
 struct Local {
-  Running running;
   FreeFrame* free[classes] = {};
 };
-thread_local Local local;
+constinit thread_local Local local;
 
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool pooled = false;  // let the sanitizer see each frame on its own
@@ -26,21 +28,6 @@ constexpr bool pooled = true;
 #endif
 
 }  // namespace
-
-Running& running() { return local.running; }
-
-bool run_one(List<Ready>& run_list) {
-  Ready* const ready = run_list.pop_front();
-  if (ready == nullptr) return false;
-  if (ready->queue->parked()) [[unlikely]] {
-    ready->queue->post(*ready);
-    return true;
-  }
-  ready->posted = false;
-  local.running = Running{ready->queue, ready->root};
-  ready->handle.resume();
-  return true;
-}
 
 void* allocate_frame(std::size_t size) {
   const std::size_t index = (size + class_bytes - 1) / class_bytes;

@@ -19,7 +19,10 @@ struct Running {
   ReadyQueue* queue = nullptr;
   const char* root = "";
 };
-Running& running();
+namespace detail {
+extern constinit thread_local Running running_now;
+}
+inline Running& running() { return detail::running_now; }
 
 /// A suspended coroutine's place: in its queue's waiting list, or, once posted, in the run list.
 struct Ready : Hook {
@@ -81,7 +84,18 @@ inline void Ready::post() {
 }
 
 /// Runs what was posted first; false when nothing is posted. Used by the two run loops (simulated and real).
-bool run_one(List<Ready>& run_list);
+inline bool run_one(List<Ready>& run_list) {
+  Ready* const ready = run_list.pop_front();
+  if (ready == nullptr) return false;
+  if (ready->queue->parked()) [[unlikely]] {
+    ready->queue->post(*ready);
+    return true;
+  }
+  ready->posted = false;
+  running() = Running{ready->queue, ready->root};
+  ready->handle.resume();
+  return true;
+}
 
 /// Memory for coroutine frames from free lists by size class.
 void* allocate_frame(std::size_t size);

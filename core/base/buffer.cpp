@@ -72,7 +72,7 @@ void Reader::enter(std::size_t slice) {
   }
 }
 
-std::uint32_t Reader::uvarint32() {
+std::uint32_t Reader::long_uvarint32() {
   std::uint32_t value = 0;
   for (int shift = 0; shift < 35; shift += 7) {
     const std::uint8_t byte = u8();
@@ -84,7 +84,7 @@ std::uint32_t Reader::uvarint32() {
   return 0;
 }
 
-std::uint64_t Reader::uvarint64() {
+std::uint64_t Reader::long_uvarint64() {
   std::uint64_t value = 0;
   for (int shift = 0; shift < 70; shift += 7) {
     const std::uint8_t byte = u8();

@@ -43,6 +43,11 @@ class Writer {
   void boolean(bool v) { fixed(static_cast<std::uint8_t>(v ? 1 : 0)); }
   void uvarint(std::uint64_t v) {
     std::uint8_t* to = room(10);
+    if (v < 0x80) [[likely]] {
+      *to = static_cast<std::uint8_t>(v);
+      ++used_;
+      return;
+    }
     std::uint32_t n = 0;
     while (v >= 0x80) { to[n++] = static_cast<std::uint8_t>(v | 0x80); v >>= 7; }
     to[n++] = static_cast<std::uint8_t>(v);
@@ -107,8 +112,14 @@ class Reader {
   double f64() { return std::bit_cast<double>(fixed<std::uint64_t>()); }
   bool boolean() { return fixed<std::uint8_t>() != 0; }
   /// At most five bytes for 32 bits, ten for 64; a longer one fails the reader.
-  std::uint32_t uvarint32();
-  std::uint64_t uvarint64();
+  std::uint32_t uvarint32() {
+    if (here_left_ > 0 && *here_ < 0x80) [[likely]] return take_byte();
+    return long_uvarint32();
+  }
+  std::uint64_t uvarint64() {
+    if (here_left_ > 0 && *here_ < 0x80) [[likely]] return take_byte();
+    return long_uvarint64();
+  }
   std::int32_t varint32() {
     const std::uint32_t v = uvarint32();
     return static_cast<std::int32_t>((v >> 1) ^ (0u - (v & 1)));
@@ -139,6 +150,13 @@ class Reader {
     return detail::big_endian(value);
   }
   void enter(std::size_t slice);
+  std::uint8_t take_byte() {
+    --here_left_;
+    --left_;
+    return *here_++;
+  }
+  std::uint32_t long_uvarint32();
+  std::uint64_t long_uvarint64();
 
   const Bytes* rope_;
   std::uint64_t left_;

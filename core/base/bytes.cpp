@@ -18,23 +18,31 @@ Block* Block::create(std::uint32_t capacity) {
 
 void Block::destroy(Block* block) { std::free(block); }
 
+SliceList::Hint* SliceList::allocate(std::uint32_t count) {
+  static_assert(sizeof(Hint) == sizeof(Slice));
+  Hint* const hint = static_cast<Hint*>(std::malloc(sizeof(Hint) + count * sizeof(Slice)));
+  CHECK_SAYING(hint != nullptr, "out of memory");
+  *hint = Hint{};
+  return hint;
+}
+
 void SliceList::reserve(std::uint32_t count) {
   if (count <= capacity_) return;
-  Slice* const larger = static_cast<Slice*>(std::malloc(count * sizeof(Slice)));
-  CHECK_SAYING(larger != nullptr, "out of memory");
-  Slice* const slices = data();
-  for (std::uint32_t i = 0; i < size_; ++i) {
-    ::new (static_cast<void*>(larger + i)) Slice(std::move(slices[i]));
-    slices[i].~Slice();
+  Hint* const hint = allocate(count);
+  Slice* const larger = reinterpret_cast<Slice*>(hint + 1);
+  // A slice is a counted pointer and two numbers: moving its bytes moves it.
+  std::memcpy(static_cast<void*>(larger), static_cast<const void*>(data()), size_ * sizeof(Slice));
+  if (Hint* const old = this->hint()) {
+    *hint = *old;
+    std::free(old);
   }
-  if (capacity_ != in_place) std::free(far());
   std::memcpy(place_, &larger, sizeof(larger));
   capacity_ = count;
 }
 
 void SliceList::release() {
   clear();
-  if (capacity_ != in_place) std::free(far());
+  if (Hint* const old = hint()) std::free(old);
   capacity_ = in_place;
 }
 
@@ -62,12 +70,11 @@ Bytes Bytes::zeros(std::uint64_t size) {
 Bytes Bytes::sub(std::uint64_t from, std::uint64_t size) const {
   CHECK(from <= size_ && size <= size_ - from);
   Bytes result;
-  for (const Slice& slice : slices_) {
-    if (size == 0) break;
-    if (from >= slice.size()) {
-      from -= slice.size();
-      continue;
-    }
+  if (size == 0) return result;
+  const Place place = place_of(from);
+  from -= place.begins;
+  for (std::size_t i = place.slice; size > 0; ++i) {
+    const Slice& slice = slices_[i];
     const std::uint64_t take = std::min<std::uint64_t>(slice.size() - from, size);
     result.append(slice.sub(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(take)));
     from = 0;
@@ -80,12 +87,11 @@ void Bytes::copy_to(std::uint64_t from, std::span<std::uint8_t> out) const {
   CHECK(from <= size_ && out.size() <= size_ - from);
   std::uint8_t* to = out.data();
   std::uint64_t left = out.size();
-  for (const Slice& slice : slices_) {
-    if (left == 0) break;
-    if (from >= slice.size()) {
-      from -= slice.size();
-      continue;
-    }
+  if (left == 0) return;
+  const Place place = place_of(from);
+  from -= place.begins;
+  for (std::size_t i = place.slice; left > 0; ++i) {
+    const Slice& slice = slices_[i];
     const std::uint64_t take = std::min<std::uint64_t>(slice.size() - from, left);
     std::memcpy(to, slice.data() + from, take);
     to += take;

@@ -126,17 +126,31 @@ class SliceList {
   }
   /// Takes the first `count` away.
   void erase_front(std::uint32_t count) {
+    forget_hint();
     Slice* const slices = data();
     for (std::uint32_t i = count; i < size_; ++i) slices[i - count] = std::move(slices[i]);
     for (std::uint32_t i = size_ - count; i < size_; ++i) slices[i].~Slice();
     size_ -= count;
   }
   void clear() {
+    forget_hint();
     Slice* const slices = data();
     for (std::uint32_t i = 0; i < size_; ++i) slices[i].~Slice();
     size_ = 0;
   }
+  void forget_hint() {
+    if (Hint* const known = hint()) *known = Hint{};
+  }
   void reserve(std::uint32_t count);
+
+  /// Where the last look-up ended: a long list is mostly looked at from front to back, and must not be walked from its
+  /// beginning each time. Kept beside the slices of a list that has outgrown its place.
+  struct Hint {
+    std::uint64_t begins;  // byte of the rope at which `slice` begins
+    std::uint32_t slice;
+    std::uint32_t unused;
+  };
+  Hint* hint() const { return capacity_ == in_place ? nullptr : reinterpret_cast<Hint*>(far()) - 1; }
 
  private:
   static constexpr std::uint32_t in_place = 2;
@@ -151,6 +165,7 @@ class SliceList {
     capacity_ = std::exchange(other.capacity_, in_place);
   }
   void release();
+  static Hint* allocate(std::uint32_t count);
 
   alignas(Slice) std::byte place_[in_place * sizeof(Slice)];  // the slices, or a pointer to them
   std::uint32_t size_ = 0;
@@ -193,6 +208,20 @@ class Bytes {
     size_ = 0;
   }
 
+  /// The slice that holds a byte of the rope, and where in the rope that slice begins. `at` must be below size().
+  struct Place {
+    std::size_t slice;
+    std::uint64_t begins;
+  };
+  Place place_of(std::uint64_t at) const {
+    Place place{0, 0};
+    SliceList::Hint* const hint = slices_.hint();
+    if (hint != nullptr && hint->begins <= at) place = Place{hint->slice, hint->begins};
+    while (at - place.begins >= slices_[place.slice].size()) place.begins += slices_[place.slice++].size();
+    if (hint != nullptr) *hint = SliceList::Hint{place.begins, static_cast<std::uint32_t>(place.slice), 0};
+    return place;
+  }
+
   /// The rope of [from, from + size); shares the blocks.
   Bytes sub(std::uint64_t from, std::uint64_t size) const;
   Bytes from(std::uint64_t from) const { return sub(from, size_ - from); }
@@ -204,7 +233,10 @@ class Bytes {
       size -= slices_.front().size();
       slices_.erase_front(1);
     }
-    if (size > 0) slices_.front().drop_front(static_cast<std::uint32_t>(size));
+    if (size > 0) {
+      slices_.forget_hint();
+      slices_.front().drop_front(static_cast<std::uint32_t>(size));
+    }
   }
   /// Copies [from, from + out.size()) out.
   void copy_to(std::uint64_t from, std::span<std::uint8_t> out) const;

@@ -19,12 +19,11 @@ void Crc32c::add(std::span<const std::uint8_t> bytes) {
 
 void Crc32c::add(const Bytes& rope, std::uint64_t from, std::uint64_t size) {
   CHECK(from <= rope.size() && size <= rope.size() - from);
-  for (const Slice& slice : rope.slices()) {
-    if (size == 0) return;
-    if (from >= slice.size()) {
-      from -= slice.size();
-      continue;
-    }
+  if (size == 0) return;
+  const Bytes::Place place = rope.place_of(from);
+  from -= place.begins;
+  for (std::size_t i = place.slice; size > 0; ++i) {
+    const Slice& slice = rope.slices()[i];
     const std::uint64_t take = std::min<std::uint64_t>(slice.size() - from, size);
     add(slice.span().subspan(from, take));
     size -= take;

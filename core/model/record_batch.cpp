@@ -25,15 +25,9 @@ void put(std::uint8_t* to, Integer value) {
 
 // [at, at + size) of a rope as one span: its own memory if it lies in one slice, else a copy in `spare`.
 const std::uint8_t* look(const Bytes& rope, std::uint64_t at, std::uint32_t size, std::uint8_t* spare) {
-  std::uint64_t from = at;
-  for (const Slice& slice : rope.slices()) {
-    if (from >= slice.size()) {
-      from -= slice.size();
-      continue;
-    }
-    if (slice.size() - from >= size) return slice.data() + from;
-    break;
-  }
+  const Bytes::Place place = rope.place_of(at);
+  const Slice& slice = rope.slices()[place.slice];
+  if (slice.size() - (at - place.begins) >= size) return slice.data() + (at - place.begins);
   rope.copy_to(at, std::span(spare, size));
   return spare;
 }

@@ -22,6 +22,7 @@ void ReplicaFetcher::add(const TopicIdPartition& id) {
   Wanted& wanted = wanted_[id];
   const bool in_session = wanted.in_session || forgotten_.erase(id) != 0;
   wanted = Wanted{};
+  wanted.partition = partition;
   wanted.epoch = partition->leader_epoch();
   wanted.in_session = in_session;
   changed_.wake();
@@ -76,10 +77,16 @@ Root ReplicaFetcher::run(Scope&, Label) {
   }
 }
 
+bool ReplicaFetcher::flush_is_due() const {
+  for (const auto& [id, wanted] : wanted_)
+    if (wanted.partition->log().flush_due()) return true;
+  return false;
+}
+
 Task<bool> ReplicaFetcher::flush_what_is_due() {
   std::vector<TopicIdPartition> due;
   for (const auto& [id, wanted] : wanted_)
-    if (const Partition* const partition = broker_.find(id); partition != nullptr && partition->log().flush_due()) due.push_back(id);
+    if (wanted.partition->log().flush_due()) due.push_back(id);
   for (const TopicIdPartition& id : due) {
     Partition* const partition = broker_.find(id);
     if (partition == nullptr) continue;
@@ -93,9 +100,11 @@ Task<bool> ReplicaFetcher::flush_what_is_due() {
 
 Task<bool> ReplicaFetcher::fetch_once() {
   // With flush.messages the position that is reported must be durable; nothing is noted as sent before these waits.
-  Task<bool> flushing = flush_what_is_due();
-  const bool flushed = co_await flushing;
-  if (!flushed) co_return false;
+  if (flush_is_due()) {
+    Task<bool> flushing = flush_what_is_due();
+    const bool flushed = co_await flushing;
+    if (!flushed) co_return false;
+  }
   const controller::BrokerImage* const leader = broker_.image().broker(leader_);
   const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
   if (endpoint == nullptr) co_return false;
@@ -112,8 +121,8 @@ Task<bool> ReplicaFetcher::fetch_once() {
   const auto partition_bytes = static_cast<std::int32_t>(broker_.settings().number(ConfigKey::replica_fetch_max_bytes));
   const MonoNs now = host_.clock.mono();
   for (auto& [id, wanted] : wanted_) {
-    Partition* const partition = broker_.find(id);
-    if (partition == nullptr || partition->role() != ReplicaRole::follower || partition->leader_epoch() != wanted.epoch) continue;
+    Partition* const partition = wanted.partition;
+    if (partition->role() != ReplicaRole::follower || partition->leader_epoch() != wanted.epoch) continue;
     if (wanted.not_before > now) {
       if (wanted.in_session) forgotten_.insert(id);
       wanted.in_session = false;
@@ -176,9 +185,10 @@ Task<bool> ReplicaFetcher::fetch_once() {
 
 Task<Result<bool>> ReplicaFetcher::take(TopicIdPartition id, wire::FetchResponse::PartitionData data) {
   const auto found = wanted_.find(id);
-  Partition* const partition = broker_.find(id);
-  if (found == wanted_.end() || partition == nullptr || partition->role() != ReplicaRole::follower ||
-      partition->leader_epoch() != found->second.epoch || partition->log_end() != found->second.asked_from)
+  if (found == wanted_.end()) co_return true;
+  Partition* const partition = found->second.partition;
+  if (partition->role() != ReplicaRole::follower || partition->leader_epoch() != found->second.epoch ||
+      partition->log_end() != found->second.asked_from)
     co_return true;  // asked under other circumstances
   switch (static_cast<Code>(data.error_code)) {
     case Code::none: break;

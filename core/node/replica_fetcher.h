@@ -2,7 +2,7 @@
 // follower side). The position of each partition is its own log's end.
 #pragma once
 
-#include <map>
+#include <boost/container/flat_map.hpp>
 #include <set>
 
 #include "core/node/rpc.h"
@@ -24,6 +24,7 @@ class ReplicaFetcher {
 
  private:
   struct Wanted {
+    Partition* partition = nullptr;    // the broker calls remove() before it drops one
     LeaderEpoch epoch = no_epoch;      // in which it is copied; another one means: stop
     MonoNs not_before{0};
     bool in_session = false;
@@ -37,6 +38,7 @@ class ReplicaFetcher {
 
   Root run(Scope& scope, Label label);
   Task<bool> fetch_once();
+  bool flush_is_due() const;
   Task<bool> flush_what_is_due();
   Task<Result<bool>> take(TopicIdPartition id, wire::FetchResponse::PartitionData data);
   Task<Result<bool>> resolve_out_of_range(TopicIdPartition id);
@@ -49,7 +51,7 @@ class ReplicaFetcher {
   NodeId leader_;
   RpcChannel channel_;
   Signal changed_;
-  std::map<TopicIdPartition, Wanted> wanted_;
+  boost::container::flat_map<TopicIdPartition, Wanted> wanted_;  // every fetch goes over all of it
   std::set<TopicIdPartition> forgotten_;  // in the leader's session, wanted no more
   std::int32_t session_id_ = 0;
   std::int32_t session_epoch_ = 0;

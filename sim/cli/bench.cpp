@@ -1,19 +1,42 @@
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <ctime>
 
 #include "sim/cli/command.h"
 #include "sim/scenario/bench.h"
 
 namespace harrow::cli {
 
+namespace {
+
+std::int64_t peak_bytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::int64_t>(usage.ru_maxrss) * 1024;
+}
+
+/// Time that this process had a processor: a busy machine is not measured.
+std::int64_t processor_ns() {
+  timespec used{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return used.tv_sec * 1'000'000'000 + used.tv_nsec;
+}
+
+}  // namespace
+
 int bench_command(const Command& command, const std::vector<std::string>& arguments) {
   Options options(command);
   options.positional("what", 1);
-  options.add()("seeds", po::value<std::string>()->value_name("A..B"), "seeds of `cluster` (1..20)")("scale", po::value<std::string>()->value_name("PERCENT"), "share of the full size (100)");
+  options.add()("seeds", po::value<std::string>()->value_name("A..B"), "seeds of `cluster` and `checks` (1..20); the others use the first")("scale", po::value<std::string>()->value_name("PERCENT"), "share of the full size (100)");
   if (const auto done = options.parse(arguments)) return *done;
   const std::vector<std::string> what = options.texts("what");
-  const std::string task = what.empty() ? "" : what[0];
-  if (task != "kernel" && task != "cluster") {
-    options.terminal.warn("harrow bench: kernel or cluster");
+  const auto& tasks = sim::bench_tasks();
+  const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const sim::BenchTask& one) { return !what.empty() && one.name == what[0]; });
+  if (task == tasks.end()) {
+    std::string names;
+    for (const sim::BenchTask& one : tasks) names += (names.empty() ? "" : ", ") + std::string(one.name);
+    options.terminal.warn("harrow bench: one of " + names);
     return exit_usage;
   }
   const auto seeds = parse_seeds(options.text("seeds", "1..20"));
@@ -28,14 +51,14 @@ int bench_command(const Command& command, const std::vector<std::string>& argume
   bench.from_seed = seeds->from;
   bench.until_seed = seeds->until;
   bench.percent = static_cast<std::int64_t>(scale);
-  bench.wall_ns = wall_clock_ns;
+  bench.wall_ns = processor_ns;
+  bench.peak_bytes = peak_bytes;
   bench.row = [&](const std::string& json) {
     options.terminal.put(json + "\n");
     return interrupted == 0;
   };
-  const bool known = task == "kernel" ? sim::bench_kernel(bench) : sim::bench_cluster(bench);
-  if (interrupted != 0) return 128 + interrupted;
-  return known ? exit_ok : exit_nothing;
+  task->run(bench);
+  return interrupted != 0 ? 128 + interrupted : exit_ok;
 }
 
 }  // namespace harrow::cli

@@ -6,41 +6,47 @@
 namespace harrow::sim {
 namespace {
 
-// Appends below this are gathered in blocks of the file's own: an index entry must not keep a block alive for itself.
+// Appends below this are gathered in blocks of the file's own: neither an index entry nor a batch's header may keep a
+// block alive for itself.
 constexpr std::uint32_t gather_bytes = 160;
-constexpr std::uint32_t tail_block_bytes = 4080;
+constexpr std::uint32_t least_gather_block_bytes = 240;
+constexpr std::uint32_t most_gather_block_bytes = 4080;
 
 }  // namespace
+
+Slice Extents::Gather::add(const Slice& slice) {
+  const std::uint32_t size = slice.size();
+  if (block_ == nullptr || block_->capacity() - used_ < size) {
+    const std::uint32_t capacity = block_ == nullptr ? least_gather_block_bytes : std::min(block_->capacity() * 4, most_gather_block_bytes);
+    drop();
+    block_ = Block::create(capacity);
+  }
+  std::memcpy(block_->data() + used_, slice.data(), size);
+  block_->retain();
+  Slice added = Slice::adopt(block_, used_, size);
+  used_ += size;
+  return added;
+}
+
+void Extents::Gather::drop() {
+  if (block_ != nullptr) block_->release();
+  block_ = nullptr;
+  used_ = 0;
+}
 
 void Extents::clear() {
   extents_.clear();
   stored_ = 0;
-  tail_ = nullptr;
+  gather_.drop();
 }
 
 void Extents::push_back(std::uint64_t at, const Slice& slice) {
   const std::uint32_t size = slice.size();
   if (size == 0) return;
   stored_ += size;
-  Extent* const last = extents_.empty() ? nullptr : &extents_.back();
-  const bool follows = last != nullptr && last->end() == at;
-  if (size < gather_bytes) {
-    if (tail_ != nullptr && follows && tail_used_ + size <= tail_->capacity()) {
-      std::memcpy(tail_->data() + tail_used_, slice.data(), size);
-      tail_used_ += size;
-      last->slice.extend(size);
-      return;
-    }
-    Block* const block = Block::create(tail_block_bytes);
-    std::memcpy(block->data(), slice.data(), size);
-    extents_.push_back(Extent{at, Slice::adopt(block, 0, size)});
-    tail_ = block;
-    tail_used_ = size;
-    return;
-  }
-  tail_ = nullptr;
-  if (follows && last->slice.continued_by(slice)) last->slice.extend(size);
-  else extents_.push_back(Extent{at, slice});
+  Slice added = size < gather_bytes ? gather_.add(slice) : slice;
+  if (!extents_.empty() && extents_.back().end() == at && extents_.back().slice.continued_by(added)) extents_.back().slice.extend(size);
+  else extents_.push_back(Extent{at, std::move(added)});
 }
 
 std::size_t Extents::first_ending_after(std::uint64_t at) const {
@@ -57,7 +63,6 @@ void Extents::insert(std::uint64_t at, const Bytes& bytes) {
     }
     return;
   }
-  tail_ = nullptr;
   const std::size_t index = first_ending_after(at);
   std::vector<Extent> fresh;
   for (const Slice& slice : bytes.slices()) {
@@ -76,7 +81,6 @@ void Extents::write(std::uint64_t at, const Bytes& bytes, std::vector<Extent>* o
 
 void Extents::erase(std::uint64_t at, std::uint64_t end, std::vector<Extent>* old) {
   if (at >= end || extents_.empty() || extents_.back().end() <= at) return;
-  tail_ = nullptr;
   std::size_t first = first_ending_after(at);
   if (first == extents_.size() || extents_[first].at >= end) return;
   const auto note = [old](std::uint64_t from, const Slice& slice) {

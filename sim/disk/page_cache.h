@@ -45,10 +45,26 @@ class Extents {
   void push_back(std::uint64_t at, const Slice& slice);
   void insert(std::uint64_t at, const Bytes& bytes);
   std::size_t first_ending_after(std::uint64_t at) const;
+  /// Where short appends are gathered, one after another: a block of this file's own. A copy of the file begins another.
+  class Gather {
+   public:
+    Gather() = default;
+    Gather(const Gather&) {}
+    Gather& operator=(const Gather&) {
+      drop();
+      return *this;
+    }
+    ~Gather() { drop(); }
+    Slice add(const Slice& slice);
+    void drop();
+
+   private:
+    Block* block_ = nullptr;
+    std::uint32_t used_ = 0;
+  };
   std::vector<Extent> extents_;
   std::uint64_t stored_ = 0;
-  Block* tail_ = nullptr;  // block of the last extent while it is this file's own and has room; the slice keeps it alive
-  std::uint32_t tail_used_ = 0;
+  Gather gather_;
 };
 
 /// A change of contents or size since the last sync. [at, end) changed; `old` is what stood there.

@@ -17,7 +17,7 @@ namespace {
 using PartitionData = wire::FetchResponse::PartitionData;
 
 struct Collected {
-  boost::container::small_vector<std::pair<SessionPartition*, PartitionData>, 8> answers;
+  boost::container::small_vector<std::pair<SessionPartition*, PartitionData>, 2> answers;
   std::uint64_t bytes = 0;
   bool at_once = false;  // an error or a divergence: no waiting for more
 };
@@ -44,8 +44,27 @@ Code note_follower(Partition& partition, SessionPartition& wanted, const FetchSe
   return partition.follower_fetched(session.replica(), epoch, wanted.fetch_offset, wanted.log_start, now);
 }
 
-Task<PartitionData> look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, BrokerEpoch replica_epoch, std::uint64_t room_bytes, bool first) {
-  PartitionData data;
+/// What a look found out without waiting, or what has to be read from the disk first.
+struct Look {
+  Partition* partition = nullptr;  // with `cold`
+  bool cold = false;
+  std::uint64_t most_bytes = 0;
+  Offset limit = no_offset;
+  bool first = false;
+};
+
+void take_read(Broker& broker, Result<ReadResult>& read, PartitionData& data) {
+  if (read) {
+    data.records = std::move(read->records);
+    return;
+  }
+  if (read.error().code == Code::io_error) broker.fail_storage(read.error());
+  data.error_code = static_cast<std::int16_t>(to_wire(read.error().code));
+}
+
+/// Fills `data`; what the page cache has is read at once.
+Look look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, BrokerEpoch replica_epoch, std::uint64_t room_bytes, bool first,
+             PartitionData& data) {
   data.partition_index = wanted.id.partition;
   data.high_watermark = -1;
   Partition* const partition = broker.find(wanted.id);
@@ -69,54 +88,47 @@ Task<PartitionData> look_at(Broker& broker, FetchSession& session, SessionPartit
       data.diverging_epoch.end_offset = (*end)->end.value();
     }
   }
-  if (code == Code::none) {
-    wanted.unread = false;
-    wanted.judged_epoch = partition->leader_epoch();
-  }
   if (code != Code::none) {
     data.error_code = static_cast<std::int16_t>(to_wire(code));
-    co_return data;
+    return {};
   }
+  wanted.unread = false;
+  wanted.judged_epoch = partition->leader_epoch();
   data.high_watermark = partition->high_watermark().value();
   data.last_stable_offset = data.high_watermark;
   data.log_start_offset = partition->log_start().value();
+  data.records.emplace();
   if (data.diverging_epoch.epoch >= 0) {
     broker.host().trace.emit(TraceKind::divergence_answered, partition->subject(), data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
-    data.records = Bytes();
-    co_return data;
+    return {};
   }
   const Offset limit = session.is_follower() ? partition->log_end() : partition->high_watermark();
   if (wanted.fetch_offset < partition->log_start() || wanted.fetch_offset > partition->log_end()) {
     data.error_code = static_cast<std::int16_t>(Code::offset_out_of_range);
     data.high_watermark = -1;
     data.log_start_offset = -1;
-    co_return data;
+    data.records.reset();
+    return {};
   }
-  data.records = Bytes();
-  if (wanted.fetch_offset >= limit || (room_bytes == 0 && !first)) co_return data;
+  if (wanted.fetch_offset >= limit || (room_bytes == 0 && !first)) return {};
   const std::uint64_t most = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(wanted.max_bytes, 0)), room_bytes);
-  const LeaderEpoch epoch = partition->leader_epoch();
   std::optional<Result<ReadResult>> cached = partition->log().read_cached(wanted.fetch_offset, most, limit, first);
-  Result<ReadResult> read = error(Code::not_cached);
-  if (cached) {
-    read = std::move(*cached);
-  } else {
-    Task<Result<ReadResult>> cold = partition->log().read(wanted.fetch_offset, most, limit, first);
-    read = co_await cold;
-    // The wait may have seen a new leader, a truncation or the topic's end.
-    Partition* const still = broker.find(wanted.id);
-    if (still != partition || !partition->is_leader() || partition->leader_epoch() != epoch) {
-      data.error_code = static_cast<std::int16_t>(Code::not_leader_or_follower);
-      data.records = Bytes();
-      co_return data;
-    }
-  }
-  if (!read) {
-    if (read.error().code == Code::io_error) broker.fail_storage(read.error());
-    data.error_code = static_cast<std::int16_t>(to_wire(read.error().code));
-    co_return data;
-  }
-  data.records = std::move(read->records);
+  if (!cached) return Look{partition, true, most, limit, first};
+  take_read(broker, *cached, data);
+  return {};
+}
+
+Task<PartitionData> read_cold(Broker& broker, SessionPartition& wanted, Look look, PartitionData data) {
+  Partition* const partition = look.partition;
+  const LeaderEpoch epoch = partition->leader_epoch();
+  Task<Result<ReadResult>> reading = partition->log().read(wanted.fetch_offset, look.most_bytes, look.limit, look.first);
+  Result<ReadResult> read = co_await reading;
+  // The wait may have seen a new leader, a truncation or the topic's end.
+  Partition* const still = broker.find(wanted.id);
+  if (still != partition || !partition->is_leader() || partition->leader_epoch() != epoch)
+    data.error_code = static_cast<std::int16_t>(Code::not_leader_or_follower);
+  else
+    take_read(broker, read, data);
   co_return data;
 }
 
@@ -129,8 +141,12 @@ Task<Collected> collect(Broker& broker, FetchSession& session, BrokerEpoch repli
     looked_at.link_back(news);
     SessionPartition& wanted = *news.owner;
     const std::uint64_t room = collected.bytes >= max_bytes ? 0 : max_bytes - collected.bytes;
-    Task<PartitionData> look = look_at(broker, session, wanted, replica_epoch, room, collected.bytes == 0);
-    PartitionData data = co_await look;
+    PartitionData data;
+    const Look look = look_at(broker, session, wanted, replica_epoch, room, collected.bytes == 0, data);
+    if (look.cold) {
+      Task<PartitionData> reading = read_cold(broker, wanted, look, std::move(data));
+      data = co_await reading;
+    }
     const auto code = static_cast<Code>(data.error_code);
     const bool has_records = data.records && !data.records->empty();
     if (has_records) collected.bytes += data.records->size();
