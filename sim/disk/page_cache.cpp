@@ -9,7 +9,7 @@ namespace {
 // Appends below this are gathered in blocks of the file's own: neither an index entry nor a batch's header may keep a
 // block alive for itself.
 constexpr std::uint32_t gather_bytes = 160;
-constexpr std::uint32_t least_gather_block_bytes = 240;
+constexpr std::uint32_t least_gather_block_bytes = 1020;
 constexpr std::uint32_t most_gather_block_bytes = 4080;
 
 }  // namespace
