@@ -174,6 +174,11 @@ ReplicaTruth& Oracle::replica(PartitionTruth& partition, std::uint16_t machine) 
   return partition.replicas.back();
 }
 
+void Oracle::note_deletion(const PartitionTruth& partition) {
+  for (std::uint32_t subject = 0; subject < by_subject_.size(); ++subject)
+    if (by_subject_[subject] == &partition) once_deleted_.insert(subject);
+}
+
 /// The topic was made anew under the same name.
 void Oracle::forget(PartitionTruth& partition, const Uuid& new_id) {
   if (!partition.topic_id.is_zero()) {
@@ -181,8 +186,8 @@ void Oracle::forget(PartitionTruth& partition, const Uuid& new_id) {
     excuse(partition, 0, ExcuseReason::deleted, no_node);
   }
   partition.topic_id = new_id;
-  for (std::uint32_t subject = 0; subject < by_subject_.size(); ++subject)
-    if (by_subject_[subject] == &partition) made_anew_.insert(subject);
+  partition.deleted = false;
+  note_deletion(partition);
   const RowId next = partition.first_row + static_cast<RowId>(partition.rows.size());
   partition.rows.clear();
   partition.first_row = next;
@@ -530,6 +535,12 @@ void Oracle::on_image(const TraceEvent& event, const ImageNote& note) {
       registered_now_.push_back(id);
     }
   }
+  for (auto& [name, partition] : partitions_) {
+    if (partition->deleted || partition->metadata || !partition->record.known || image.topic(partition->topic_id) != nullptr) continue;
+    excuse(*partition, 0, ExcuseReason::deleted, no_node);
+    partition->deleted = true;
+    note_deletion(*partition);
+  }
   const std::int64_t default_min_isr = setup_.number("min.insync.replicas", 1);
   const bool default_unclean = setup_.flag("unclean.leader.election.enable", false);
   for (const auto& [topic_id, topic] : image.topics()) {
@@ -580,6 +591,10 @@ void Oracle::on_acked(const TraceEvent& event, const SendNote& note) {
   }
   const AckSlot slot{note.value_hash, static_cast<std::uint32_t>(event.time_ns / 1'000'000), number->second,
                      static_cast<std::uint8_t>(note.acks == -1 ? 2 : 1)};
+  if (partition->deleted) {
+    partition->unpromised.push_back({note.offset.value(), slot, partition->excuses.size() - 1});
+    return;
+  }
   // An answer that was on its way while its record went: not promised either.
   constexpr std::int64_t on_its_way_ns = 5'000'000'000;
   for (std::size_t i = partition->excuses.size(); i-- > 0;) {
@@ -612,7 +627,8 @@ void Oracle::on_consumed(const TraceEvent& event) {
 bool Oracle::of_another_topic(const TraceEvent& event, const void* payload) {
   const bool of_a_replica = event.kind >= TraceKind::log_loaded && event.kind < TraceKind::quorum_role;
   if (event.kind == TraceKind::log_loaded && payload != nullptr) served_ids_[{event.node, event.subject}] = note_of<LogNote>(payload).topic_id;
-  if (made_anew_.empty() || !of_a_replica || !made_anew_.contains(event.subject)) return false;
+  if (once_deleted_.empty() || !of_a_replica || !once_deleted_.contains(event.subject)) return false;
+  if (truth(event.subject)->deleted) return true;
   const auto served = served_ids_.find({event.node, event.subject});
   return served != served_ids_.end() && served->second != truth(event.subject)->topic_id;
 }

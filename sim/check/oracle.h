@@ -153,6 +153,7 @@ struct PartitionTruth {
   Uuid topic_id;
   bool metadata = false;
   bool internal = false;
+  bool deleted = false;  // the metadata does not know it any more; its replicas may not have heard
 
   std::deque<BatchRow> rows;  // id first_row + index
   RowId first_row = 1;
@@ -259,7 +260,7 @@ class Oracle {
 
   static std::span<const TraceKind> kinds();
   void on_event(const TraceEvent& event, const void* payload);
-  /// The event is about a replica of a topic of the same name that is gone: its node has not heard of it yet. Nobody judges it.
+  /// The event is about a replica of a topic that was deleted, perhaps made anew, and of which its node has not heard yet: nobody judges it.
   /// Asked once for each event, in order.
   bool of_another_topic(const TraceEvent& event, const void* payload);
 
@@ -306,6 +307,7 @@ class Oracle {
   PartitionTruth& truth(const std::string& topic, std::int32_t index);
   ReplicaTruth& replica(PartitionTruth& partition, std::uint16_t machine);
   NodeTruth& node_at(std::uint16_t machine);
+  void note_deletion(const PartitionTruth& partition);
   void forget(PartitionTruth& partition, const Uuid& new_id);
   void on_appended(const TraceEvent& event, const AppendNote& note);
   void on_truncated(const TraceEvent& event);
@@ -332,7 +334,7 @@ class Oracle {
   Partitions partitions_;
   std::vector<PartitionTruth*> by_subject_;  // those that events have named
   PartitionTruth* metadata_ = nullptr;
-  std::set<std::uint32_t> made_anew_;                                    // partitions of topics that were deleted and made again
+  std::set<std::uint32_t> once_deleted_;                                 // partitions of topics that were deleted, and perhaps made again
   std::map<std::pair<std::uint16_t, std::uint32_t>, Uuid> served_ids_;  // by machine and partition: the topic id of the loaded log
   std::vector<NodeTruth> nodes_;
   std::map<std::pair<std::uint32_t, std::int32_t>, PendingElection> elections_;

@@ -18,7 +18,7 @@ client() { timeout 60 kcat -b "$kafka_address" -X broker.address.family=v4 "$@";
 kafka_start "$work/kafka" log.segment.bytes=1048576 log.index.interval.bytes=512 log.roll.ms=3600000
 for codec in none gzip snappy lz4 zstd; do
   seq 20000 | awk '{ print "key" $1 % 17 ":value " $1 " of a record that is long enough to fill segments" }' |
-    client -P -K : -t "orders-$codec" -z "$codec" -H source=test -X enable.idempotence=true
+    client -P -K : -t "orders-$codec" -z "$codec" -H source=test -X batch.num.messages=500 -X enable.idempotence=true
 done
 client -q -G readers -X auto.offset.reset=earliest -c 100 orders-none >/dev/null 2>&1
 echo '{"partitions":[{"topic":"orders-gzip","partition":0,"offset":5000}],"version":1}' >"$work/delete.json"
@@ -44,11 +44,11 @@ grep -q "orders-none-0" "$work/verify" || fail "the damaged segment is not named
 tail -n 3 "$work/verify"
 segments=$(find "$work/disks" -name '*.log' -size +0 -not -path '*__cluster_metadata*' | sort | head -n 12)
 [ -n "$segments" ] || fail "the simulated cluster left no segments"
-kafka_class kafka.tools.DumpLogSegments --print-data-log --files "$(echo "$segments" | paste -sd,)" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
+kafka_class org.apache.kafka.tools.DumpLogSegments --print-data-log --files "$(echo "$segments" | paste -sd,)" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
 if grep -qiE 'exception|isvalid: false|mismatch' "$work/dumped"; then fail "dump-log found: $(grep -iE 'exception|isvalid: false|mismatch' "$work/dumped" | head -n 3)"; fi
 count=$(grep -c 'payload:' "$work/dumped")
 [ "$count" -gt 100 ] || fail "dump-log read only $count records"
 metadata=$(find "$work/disks" -path '*__cluster_metadata*' -name '*.log' -size +0 | sort | head -n 1)
-kafka_class kafka.tools.DumpLogSegments --cluster-metadata-decoder --files "$metadata" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
+kafka_class org.apache.kafka.tools.DumpLogSegments --cluster-metadata-decoder --files "$metadata" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
 grep -q REGISTER_BROKER_RECORD "$work/dumped" || fail "dump-log does not read our metadata log: $(tail -n 5 "$work/dumped")"
 echo "log_verify.sh: Kafka's folders verified, the damage found, $count records of a simulated cluster read by Kafka's dump-log"
