@@ -4,6 +4,6 @@
 set -euo pipefail
 for test in raft controller group; do build/release/tests/${test}_test --rewrite >/dev/null || true; done
 python3 tests/unit/wire/generate_test.py --rewrite >/dev/null 2>&1 || true
-build/release/harrow check --schema >scenarios/scenario.schema.json
+tests/reference.sh build/release/harrow --rewrite
 python3 tests/golden/golden.py --rewrite
 git --no-pager diff --stat
