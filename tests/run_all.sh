@@ -29,6 +29,7 @@ step "house rules" python3 tests/tidy/tidy.py
 step "tests labelled fast" ctest --test-dir build/release -L fast --output-on-failure --timeout 300
 if [ "$only" != fast ]; then
   step "tests labelled slow (scenarios, kcat)" ctest --test-dir build/release -L slow --output-on-failure --timeout 1800
+  step "instructions a round trip" tests/instructions.sh
   step "swarm: leader-crash, seeds 1..50" build/release/harrow swarm scenarios/leader-crash.yaml --seeds 1..50
   step "swarm: first-light, seeds 1..4" tests/swarm_first_light.sh 1..4
   step "build museum" ./dev _build museum harrow

@@ -42,6 +42,12 @@ void Writer::patch_i32(std::uint64_t at, std::int32_t v) {
     return;
   }
   CHECK(at + 4 <= done_.size());
+  const Bytes::Place place = done_.place_of(at);
+  const Slice& holder = done_.slices()[place.slice];
+  if (holder.size() - (at - place.begins) >= 4) [[likely]] {
+    std::memcpy(const_cast<std::uint8_t*>(holder.data()) + (at - place.begins), raw_bytes, 4);
+    return;
+  }
   for (std::uint64_t i = 0; i < 4; ++i) {
     std::uint64_t base = 0;
     for (const Slice& slice : done_.slices()) {

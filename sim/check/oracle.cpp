@@ -60,6 +60,13 @@ const ReplicaTruth* PartitionTruth::replica_of(NodeId id) const {
 
 RowId PartitionTruth::find(const ReplicaTruth& replica, std::int64_t offset) const {
   if (replica.empty() || offset >= replica.end) return no_row;
+  // Nearly always the end is meant, or what stands shortly before it.
+  std::size_t near = replica.rows.size();
+  for (int steps = 0; steps < 4 && near > replica.head; ++steps) {
+    const RowId id = replica.rows[--near];
+    const BatchRow& one = *row(id);
+    if (offset >= one.base) return offset < one.end() ? id : no_row;
+  }
   const auto begin = replica.rows.begin() + static_cast<std::ptrdiff_t>(replica.head);
   auto above = std::upper_bound(begin, replica.rows.end(), offset, [this](std::int64_t wanted, RowId id) { return wanted < row(id)->base; });
   if (above == begin) return no_row;

@@ -63,14 +63,6 @@ std::uint32_t Kernel::intern(std::string_view name) {
   return subject_index_[at];
 }
 
-void Kernel::emit(const TraceEvent& event, const void* payload) {
-  ++trace_events_;
-  hash_ = fold(hash_, event);
-  if (event.node >= node_hashes_.size()) node_hashes_.resize(event.node + 1u, 0);
-  node_hashes_[event.node] = fold(node_hashes_[event.node], event);
-  for (TraceListener* const listener : listeners_[static_cast<std::size_t>(event.kind)]) listener->on_event(event, payload);
-}
-
 void Kernel::listen_all(TraceListener& listener) {
   for (auto& listeners : listeners_) listeners.push_back(&listener);
 }

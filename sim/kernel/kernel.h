@@ -74,7 +74,13 @@ class Kernel final : public Timers, public TraceSink {
   std::uint32_t intern(std::string_view name) override;
   const std::string& subject(std::uint32_t number) const { return subjects_[number]; }
   std::size_t subjects() const { return subjects_.size(); }
-  void emit(const TraceEvent& event, const void* payload) override;
+  void emit(const TraceEvent& event, const void* payload) override {
+    ++trace_events_;
+    hash_ = fold(hash_, event);
+    if (event.node >= node_hashes_.size()) [[unlikely]] node_hashes_.resize(event.node + 1u, 0);
+    node_hashes_[event.node] = fold(node_hashes_[event.node], event);
+    for (TraceListener* const listener : listeners_[static_cast<std::size_t>(event.kind)]) listener->on_event(event, payload);
+  }
   bool wants(TraceKind kind) const override { return !listeners_[static_cast<std::size_t>(kind)].empty(); }
   void listen(TraceKind kind, TraceListener& listener) { listeners_[static_cast<std::size_t>(kind)].push_back(&listener); }
   void listen_all(TraceListener& listener);

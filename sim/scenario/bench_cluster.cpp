@@ -33,7 +33,7 @@ name: bench-saturated
 cluster: {{ config: {{ min.insync.replicas: 2, offsets.topic.num.partitions: 1 }} }}
 topics: [{{ name: records, partitions: 12 }}]
 workload:
-  producers: [{{ name: producer, count: 6, rate: 1000/s, size: 512B, arrival: even, client: {{ linger.ms: 0, batch.size: 1 }} }}]
+  producers: [{{ name: producer, count: 6, rate: 6000/s, size: 512B, arrival: even, client: {{ linger.ms: 0, batch.size: 1 }} }}]
   consumers: [{{ name: reader, count: 3 }}]
 stop: {{ heal: {}s, after: {}s }}
 )yaml",
@@ -46,11 +46,11 @@ name: bench-brokers
 cluster: {{ brokers: {{ count: {} }} }}
 topics: [{{ name: records, partitions: {} }}]
 workload:
-  producers: [{{ name: producer, count: {}, rate: 20/s, size: 512B }}]
+  producers: [{{ name: producer, count: {}, rate: {}/s, size: 512B }}]
   consumers: [{{ name: reader, count: {} }}]
 stop: {{ heal: {}s, after: {}s }}
 )yaml",
-                     brokers, brokers * 4, brokers, brokers, seconds - 1, seconds);
+                     brokers, brokers * 4, brokers, brokers * 20, brokers, seconds - 1, seconds);
 }
 
 constexpr const char* idle_yaml = R"yaml(harrow: 1
@@ -107,7 +107,7 @@ void bench_checks(const BenchOptions& options) {
 }
 
 void bench_saturated(const BenchOptions& options) {
-  const std::int64_t seconds = std::max<std::int64_t>(20 * options.percent / 100, 1);
+  const std::int64_t seconds = std::max<std::int64_t>(10 * options.percent / 100, 1);
   RunOptions run;
   run.checks = false;
   const RunResult result = run_text(saturated_yaml(seconds), options.from_seed, run, options);
@@ -121,7 +121,7 @@ void bench_brokers(const BenchOptions& options) {
   const auto cost_of = [&](std::int64_t brokers) {
     RunOptions run;
     run.checks = false;
-    const std::int64_t seconds = std::max<std::int64_t>(20 * options.percent / 100, 2);
+    const std::int64_t seconds = std::max<std::int64_t>(10 * options.percent / 100, 2);
     const RunResult shorter = run_text(brokers_yaml(brokers, 20), options.from_seed, run, options);
     const RunResult longer = run_text(brokers_yaml(brokers, 20 + seconds), options.from_seed, run, options);
     const std::int64_t cost = over(longer.wall_ns - shorter.wall_ns, longer.requests - shorter.requests);
