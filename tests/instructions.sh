@@ -20,8 +20,8 @@ def run(scale):
     return counted, row["requests"]
 
 
-short, short_requests = run(5)
-long, long_requests = run(15)
+short, short_requests = run(10)
+long, long_requests = run(20)
 now = (long - short) // (long_requests - short_requests)
 print(f"{now} instructions a round trip ({long_requests - short_requests} round trips counted)")
 if "--rewrite" in sys.argv[1:]:
