@@ -42,6 +42,7 @@ if [ "$only" = all ]; then
     step "build the coroutine forms, $preset" ./dev _build "$preset" compiler_test
     step "coroutine forms, $preset" timeout 60 "build/$preset/tests/compiler_test" --gtest_brief=1
   done
+  step "fuzz targets, 20 s each" tests/fuzz.sh 20
   step "build asan, everything" ./dev _build asan
   step "tests labelled fast, under ASan and UBSan" ctest --test-dir build/asan -L fast --output-on-failure --timeout 900
   step "one hash of first-light in every build" tests/same_hash.sh scenarios/first-light.yaml asan clang O0
