@@ -2,9 +2,25 @@
 
 #include "sim/cli/command.h"
 #include "sim/cli/scenario_files.h"
+#include "sim/faults/injector.h"
 #include "sim/scenario/describe.h"
+#include "sim/scenario/fault_text.h"
 
 namespace harrow::cli {
+
+namespace {
+
+/// What this seed drew, as comments: values are in the expanded file already, random phases stay phases there.
+std::string drawn_text(const sim::Scenario& scenario, std::uint64_t seed) {
+  std::string text;
+  for (const auto& [path, value] : scenario.drawn) text += "# seed " + std::to_string(seed) + " draws " + path + " = " + value + "\n";
+  const std::vector<sim::Fault> faults = sim::Injector::draw(scenario, seed);
+  if (!faults.empty()) text += "# seed " + std::to_string(seed) + " draws these faults; each waits for its phase's budget, and targets are fixed when it fires:\n";
+  for (const sim::Fault& fault : faults) text += "#   - " + to_text(fault) + "\n";
+  return text;
+}
+
+}  // namespace
 
 int check_command(const Command& command, const std::vector<std::string>& arguments) {
   Options options(command);
@@ -43,12 +59,13 @@ int check_command(const Command& command, const std::vector<std::string>& argume
       continue;
     }
     // what it would replay is read, too: a damaged file is found here
-    if (!replays_are_whole(options.terminal, bound->scenario)) wrong = true;
+    const bool good = replays_are_whole(options.terminal, bound->scenario);
+    wrong = wrong || !good;
     warned = warned || !bound->warnings.empty();
     for (const sim::Problem& warning : bound->warnings) options.terminal.warn("warning: " + to_text(warning));
     if (options.has("expand")) {
-      options.terminal.put(sim::to_yaml(bound->expanded));
-    } else if (!wrong) {
+      options.terminal.put(sim::to_yaml(bound->expanded) + drawn_text(bound->scenario, seed));
+    } else if (good) {
       options.terminal.say(file + ": good");
     }
   }

@@ -30,6 +30,7 @@ struct CrashRecord {
   std::int64_t now_ns = 0;
 };
 CrashRecord* crash_record = nullptr;
+int folder_descriptor = -1;  // where a kept run says which folder it writes
 
 void write_all(int descriptor, std::string_view text) {
   while (!text.empty()) {
@@ -110,11 +111,30 @@ std::string faults_text(const sim::RunResult& result) {
   return out;
 }
 
+constexpr std::int64_t hash_points = 500;
+
+std::string hashes_text(const HashPath& hashes) {
+  std::string text = "t_ns,hash\n";
+  for (const auto& [at_ns, hash] : hashes) text += fmt::format("{},{:016x}\n", at_ns, hash);
+  return text;
+}
+
 std::string replay_script(const std::string& command) {
   return "#!/bin/sh\n# Repeats this run: the same program gives the same hash.\nexec " + command + " \"$@\"\n";
 }
 
 }  // namespace
+
+HashPath read_hashes(const std::string& folder) {
+  HashPath hashes;
+  const std::string text = read_text(folder + "/hashes.csv").value_or("");
+  for (std::size_t at = text.find('\n'); at != std::string::npos && at + 1 < text.size(); at = text.find('\n', at + 1)) {
+    const std::size_t comma = text.find(',', at);
+    if (comma == std::string::npos) break;
+    hashes.emplace_back(std::strtoll(text.c_str() + at + 1, nullptr, 10), std::strtoull(text.c_str() + comma + 1, nullptr, 16));
+  }
+  return hashes;
+}
 
 int exit_code_of(const sim::RunResult& result) {
   if (result.verdict == sim::Verdict::fail) return exit_failed;
@@ -144,6 +164,7 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
   }
   OneRunResult done;
   done.folder = folder.path();
+  if (folder_descriptor >= 0) write_all(folder_descriptor, done.folder);
   const std::string repeat = repeat_command(what.file, what.seed, what.sets);
   folder.write("scenario.yaml", sim::to_yaml(bound->expanded));
   folder.write("replay.sh", replay_script(repeat));
@@ -186,9 +207,14 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
   options.on_subjects = [&](std::function<std::string(std::uint32_t)> subject) { events.name_subjects(std::move(subject)); };
   options.on_nodes = [&](std::vector<std::string> nodes) { events.name_nodes(std::move(nodes)); };
   options.wall_ns = wall_clock_ns;
+  std::int64_t next_hash_ns = 0;
   options.on_progress = [&](const sim::Progress& progress) {
     record.now_ns = progress.virtual_ns;
     line.show(progress);
+    if (progress.virtual_ns >= next_hash_ns) {
+      done.hashes.emplace_back(progress.virtual_ns, progress.hash);
+      next_hash_ns = progress.virtual_ns + scenario.after_ns / hash_points;
+    }
     return interrupted == 0;
   };
   done.result = sim::run_scenario(scenario, what.seed, options);
@@ -207,6 +233,7 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
   bool whole = history.close();
   if (what.events) whole = events.close() && whole;
   whole = folder.write("faults.jsonl", faults_text(result)) && whole;
+  whole = folder.write("hashes.csv", hashes_text(done.hashes)) && whole;
   whole = folder.write("metrics.csv", sim::metrics_csv(report.metrics)) && whole;
   const sim::ReportHead head{std::string(name_of(result.verdict)), to_text(result, false),
                              result.failure ? result.failure->check + " at " + sim::short_duration(result.failure->at_ns) + ": " + result.failure->message : sim::loss_line(result.records)};
@@ -308,6 +335,35 @@ sim::RunResult finish_child(Child& child, const std::string& scenario, std::uint
   failure.replay = replay_command;
   crash.failure = std::move(failure);
   return crash;
+}
+
+std::string keep_run(const OneRun& what) {
+  int ends[2];
+  if (::pipe(ends) != 0) return "";
+  std::fflush(nullptr);
+  const int pid = ::fork();
+  if (pid == 0) {
+    ::close(ends[0]);
+    ::signal(SIGINT, SIG_IGN);
+    // What this run has to say is said by the swarm.
+    if (std::freopen("/dev/null", "w", stdout) == nullptr || std::freopen("/dev/null", "w", stderr) == nullptr) _exit(exit_defect);
+    Terminal silent;
+    silent.quiet = true;
+    int code = exit_ok;
+    folder_descriptor = ends[1];
+    run_once(silent, what, code);
+    _exit(code);
+  }
+  ::close(ends[1]);
+  std::string path;
+  char block[4096];
+  for (ssize_t got = 0; pid > 0 && ((got = ::read(ends[0], block, sizeof block)) > 0 || (got < 0 && errno == EINTR));)
+    if (got > 0) path.append(block, static_cast<std::size_t>(got));
+  ::close(ends[0]);
+  int status = 0;
+  while (pid > 0 && ::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return path;
 }
 
 sim::RunResult run_in_child(const sim::Tree& scenario, const std::string& path, std::uint64_t seed, const ChildOptions& options) {

@@ -22,10 +22,16 @@ struct OneRun {
   std::string export_disks;
   const sim::Failure* follow = nullptr;  // its record is the one that the report follows
 };
+/// The run's hash at times that any two runs of a scenario have in common.
+using HashPath = std::vector<std::pair<std::int64_t, std::uint64_t>>;
+/// Of the file hashes.csv in a run's folder; empty if there is none.
+HashPath read_hashes(const std::string& folder);
+
 struct OneRunResult {
   sim::RunResult result;
   std::string folder;
   std::string state;  // with until_ns
+  HashPath hashes;
 };
 /// Runs in this process and writes the folder. Nothing, with an exit code, when the scenario is wrong.
 std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& what, int& exit_code);
@@ -48,6 +54,10 @@ bool read_child(Child& child);
 /// Waits for it; a child that died without a word is a crash, too.
 sim::RunResult finish_child(Child& child, const std::string& scenario, std::uint64_t seed, const std::string& replay_command);
 sim::RunResult run_in_child(const sim::Tree& scenario, const std::string& path, std::uint64_t seed, const ChildOptions& options);
+
+/// One run with its folder, in a process of its own: the folder is there afterwards even if the run dies of a failed
+/// CHECK. "" if nothing was left.
+std::string keep_run(const OneRun& what);
 
 int exit_code_of(const sim::RunResult& result);
 

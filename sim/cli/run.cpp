@@ -4,6 +4,7 @@
 #include "sim/cli/scenario_files.h"
 #include "sim/scenario/run_json.h"
 #include "sim/scenario/units.h"
+#include "sim/trace/compare_events.h"
 
 namespace harrow::cli {
 
@@ -24,6 +25,23 @@ void write_events_of_failure(const Terminal& terminal, OneRun what, const OneRun
   int ignored = 0;
   const auto again = run_once(silent, what, ignored);
   if (again && again->result.trace_hash != failed.result.trace_hash) terminal.warn("NOT DETERMINISTIC: the second run of this seed had another hash");
+}
+
+/// Says where two runs part: the first event if both wrote theirs, else between which times.
+std::string where_they_differ(const std::string& first, const std::string& second, const HashPath& first_hashes, const HashPath& second_hashes) {
+  std::string problem;
+  const auto difference = sim::first_difference(first + "/events.jsonl.zst", second + "/events.jsonl.zst", problem);
+  if (difference) {
+    const auto line = [](const std::string& text) { return text.empty() ? std::string("(it has ended)") : text; };
+    return "the first event that differs is number " + std::to_string(difference->number) + ":\n  " + first + ": " + line(difference->first) + "\n  " + second + ": " + line(difference->second) + "\n";
+  }
+  std::int64_t same_until_ns = 0;
+  for (std::size_t i = 0; i < first_hashes.size() && i < second_hashes.size(); ++i) {
+    if (first_hashes[i] != second_hashes[i])
+      return "they part between " + sim::duration_text(same_until_ns) + " and " + sim::duration_text(std::max(first_hashes[i].first, second_hashes[i].first)) + "\n";
+    same_until_ns = first_hashes[i].first;
+  }
+  return first_hashes.empty() || second_hashes.empty() ? "no events and no hashes along the way were kept\n" : "they part after " + sim::duration_text(same_until_ns) + "\n";
 }
 
 }  // namespace
@@ -93,7 +111,9 @@ int replay_command(const Command& command, const std::vector<std::string>& argum
   what.events = options.has("events");
   what.out = options.text("out");
   std::optional<sim::RunResult> recorded;
-  if (const std::string folder = run_folder(runs[0]); !folder.empty()) {
+  const std::string folder = run_folder(runs[0]);
+  const bool verify = options.has("verify");
+  if (!folder.empty()) {
     recorded = sim::parse_run_json(read_text(folder + "/run.json").value_or(""));
     if (!recorded) {
       terminal.warn(folder + "/run.json: cannot be read");
@@ -105,6 +125,8 @@ int replay_command(const Command& command, const std::vector<std::string>& argum
     }
     what.file = folder + "/scenario.yaml";
     what.seed = recorded->seed;
+    // with the recorded events at hand, this run's can be compared with them
+    what.events = what.events || (verify && std::filesystem::exists(folder + "/events.jsonl.zst"));
   } else if (std::filesystem::is_regular_file(runs[0])) {
     what.file = runs[0];
     if (!options.has("seed")) {
@@ -132,22 +154,31 @@ int replay_command(const Command& command, const std::vector<std::string>& argum
     terminal.put(first->state);
     return interrupted != 0 ? 128 + interrupted : exit_ok;
   }
-  if (!options.has("verify")) {
+  if (!verify) {
     terminal.put(to_text(first->result, terminal.colour_out));
     return code;
   }
   if (interrupted != 0) return 128 + interrupted;
   std::uint64_t expected = recorded ? recorded->trace_hash : 0;
+  std::string other = folder;
+  HashPath other_hashes = recorded ? read_hashes(folder) : HashPath();
+  const auto run_again = [&] {
+    if (!what.out.empty()) what.out = options.text("out") + "/second";
+    return run_once(terminal, what, code);
+  };
   if (!recorded) {
-    const auto second = run_once(terminal, what, code);
+    const auto second = run_again();
     if (!second) return code;
     expected = second->result.trace_hash;
+    other = second->folder;
+    other_hashes = second->hashes;
   }
   if (expected == first->result.trace_hash) {
     terminal.put("the same: seed " + std::to_string(what.seed) + "\n");
     return exit_ok;
   }
-  terminal.put("NOT THE SAME: the hashes differ; write the events of both (--events --out DIR) and compare events.jsonl.zst line by line\n");
+  terminal.put("NOT THE SAME: the hashes differ; " + where_they_differ(other, first->folder, other_hashes, first->hashes));
+  if (!what.events) terminal.say("with --events, the first event that differs is named" + std::string(recorded ? ", if the recorded run has its events, too" : ""));
   return exit_not_deterministic;
 }
 

@@ -30,7 +30,7 @@ struct Cell {
 struct Signature {
   std::uint64_t first_seed = 0;
   std::int64_t count = 0;
-  std::string message, command;
+  std::string message, command, folder;
 };
 
 struct Tally {
@@ -297,11 +297,20 @@ void Swarm::finish(Job& job) {
     const std::string signature = result.failure ? result.failure->signature() : "failed";
     failure = signature + "\n" + (result.failure ? result.failure->message : "") + "\n" + command;
     Signature& seen = tally.failures[signature];
-    if (seen.count++ == 0 || job.seed < seen.first_seed) seen = {job.seed, seen.count, result.failure ? result.failure->message : "", command};
     tally.failing_seeds.push_back(job.seed);
+    std::string folder;
+    if (!cell.counter_example) {
+      OneRun kept;
+      kept.file = cell.file;
+      kept.seed = job.seed;
+      kept.sets = cell.sets;
+      kept.progress = false;
+      folder = keep_run(kept);
+    }
+    if (seen.count++ == 0 || job.seed < seen.first_seed) seen = {job.seed, seen.count, result.failure ? result.failure->message : "", command, folder};
     if (seen.count == 1 && !cell.counter_example) {
       show_progress(true);
-      options_.terminal.say("FAIL  " + cell.name + " seed " + std::to_string(job.seed) + ": " + signature);
+      options_.terminal.say("FAIL  " + cell.name + " seed " + std::to_string(job.seed) + ": " + signature + (folder.empty() ? "" : "\n      " + folder) + "\n      " + command);
     }
   }
   junit_.push_back({cell.name, "seed " + std::to_string(job.seed), failure, wall_clock_ns() - job.start_ns});
@@ -419,7 +428,7 @@ int Swarm::report() {
       out += fmt::format("; no failure in {}: the share of failing seeds is below 3/{} at 95 %", tally.passed, tally.passed);
     out += "\n";
     for (const auto& [signature, seen] : tally.failures)
-      out += fmt::format("  {} x {}\n    first seed {}: {}\n    {}\n", seen.count, signature, seen.first_seed, seen.message, seen.command);
+      out += fmt::format("  {} x {}\n    first seed {}: {}\n    {}\n{}", seen.count, signature, seen.first_seed, seen.message, seen.command, seen.folder.empty() ? "" : "    kept in " + seen.folder + "\n");
     out += checks_of(tally);
     for (const std::string& mark : cell.marks) {
       const std::int64_t reached = tally.marks.contains(mark) ? tally.marks[mark] : 0;

@@ -64,6 +64,16 @@ std::vector<Fault> Injector::draw(const Scenario& scenario, std::uint64_t seed) 
         case FaultKind::delay:
         case FaultKind::loss:
         case FaultKind::bandwidth: fault.from = {any}; break;
+        case FaultKind::move_leader:
+        case FaultKind::delete_records:
+          if (scenario.topics.empty()) break;
+          {
+            const TopicPlan& topic = scenario.topics[random.below(scenario.topics.size())];
+            fault.targets.clear();
+            fault.topic = topic.name;
+            fault.partition = static_cast<std::int32_t>(random.between(0, topic.partitions - 1));
+          }
+          break;
         default: break;
       }
       fault.factor_millionths = random.between(10, 60) * 1'000'000;

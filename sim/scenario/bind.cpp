@@ -338,6 +338,10 @@ class ValueParser {
         say(entry.at, "'" + entry.key + "' cannot be drawn: it needs a topic");
         continue;
       }
+      if (row->kind == FaultKind::hold_api || row->kind == FaultKind::drop_api) {
+        say(entry.at, "'" + entry.key + "' cannot be drawn: it needs an api");
+        continue;
+      }
       const auto weight = entry.value.kind == Tree::Kind::scalar ? parse_integer(entry.value.text) : Parsed<std::int64_t>(tl::unexpected<std::string>("expected a weight"));
       if (!weight || *weight < 0 || *weight > 1'000'000) {
         say(entry.value.at, "expected a weight from 0 to 1000000");

@@ -154,8 +154,8 @@ constexpr Key fault_keys[] = {
     {"random", T::section, nullptr, "A phase of faults drawn from the seed.", "random"},
 };
 constexpr Key one_way_keys[] = {
-    {"from", T::selectors, nullptr, "Whose messages do not arrive.", "", 0, 0, true},
-    {"to", T::selectors, nullptr, "Where they do not arrive.", "", 0, 0, true},
+    {"from", T::selectors, nullptr, "Whose messages are held; by default everybody's."},
+    {"to", T::selectors, nullptr, "Messages to whom; by default to everybody."},
 };
 constexpr Key hold_api_keys[] = {
     {"api", T::api, nullptr, "Kafka's name of the request, e.g. Fetch.", "", 0, 0, true},

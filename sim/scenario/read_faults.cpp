@@ -277,6 +277,7 @@ void Reader::read_target(const FaultRow& row, const Tree& tree, Fault& fault, Tr
   fault.to = bound["to"].selectors;
   checked(fault.from, bound["from"].at);
   checked(fault.to, bound["to"].at);
+  if (row.kind == FaultKind::one_way && fault.from.empty() && fault.to.empty()) say(tree.at, "expected 'from' or 'to': { from: rack:a, to: rack:b }");
   if (row.kind == FaultKind::hold_api || row.kind == FaultKind::drop_api) {
     fault.api = bound["api"].text;
     fault.api_key = static_cast<std::int16_t>(bound["api"].number);

@@ -18,7 +18,7 @@ constexpr std::int64_t slice_ns = 250 * ns_per_ms;
 /// Counts answers, and tells the collector what the committed metadata says whenever any node publishes it first.
 class Observer final : public TraceListener, public FaultObserver {
  public:
-  Observer(Kernel& kernel, Collector& collector) : kernel_(kernel), collector_(collector) {
+  Observer(Kernel& kernel, Collector& collector) : collector_(collector) {
     kernel.listen(TraceKind::response_sent, *this);
     kernel.listen(TraceKind::image_published, *this);
   }
@@ -56,7 +56,6 @@ class Observer final : public TraceListener, public FaultObserver {
   std::int64_t requests = 0;
 
  private:
-  Kernel& kernel_;
   Collector& collector_;
   std::int64_t newest_offset_ = -1;
   std::int64_t last_hash_ = 0;
@@ -191,7 +190,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
     while (!interrupted && kernel.now_ns() < until) {
       kernel.run_until(std::min(until, kernel.now_ns() + slice_ns));
       if (options.on_progress) {
-        Progress progress{kernel.now_ns(), end_ns, static_cast<std::int64_t>(kernel.events()), collector.acked(), doing};
+        Progress progress{kernel.now_ns(), end_ns, static_cast<std::int64_t>(kernel.events()), collector.acked(), doing, kernel.hash()};
         interrupted = !options.on_progress(progress);
       }
       if (kernel.stopped() || (options.checks && options.stop_at_first_failure && judge.failed())) return;

@@ -82,6 +82,7 @@ struct Progress {
   std::int64_t virtual_ns = 0, until_ns = 0;
   std::int64_t events = 0, records_acked = 0;
   std::string_view doing;  // "running", "healing", "checking"
+  std::uint64_t hash = 0;  // of everything so far
 };
 
 struct RunOptions {

@@ -74,11 +74,14 @@ Root ProducerWorkload::run(Scope& scope, Label) {
     std::int64_t size = -1, replay_key = -1, key = -1;
     std::int64_t wait_ns = 0;
     if (job_.replay != nullptr) {
-      if (next_recorded_ >= job_.replay->events.size()) break;
-      const RecordedEvent& event = job_.replay->events[next_recorded_++];
+      const std::size_t recorded = job_.replay->events.size();
+      if (next_recorded_ >= recorded && !(plan.replay && plan.replay->loop)) break;
+      // Each round begins where the one before ended.
+      const auto round = static_cast<std::int64_t>(next_recorded_ / recorded);
+      const RecordedEvent& event = job_.replay->events[next_recorded_++ % recorded];
       // Instances share the file's events in turn.
       if (plan.count > 1 && static_cast<std::int32_t>((next_recorded_ - 1) % static_cast<std::size_t>(plan.count)) != job_.instance) continue;
-      wait_ns = started_at_ns_ + event.at_ns - kernel.now_ns();
+      wait_ns = started_at_ns_ + round * job_.replay->length_ns() + event.at_ns - kernel.now_ns();
       size = event.size_bytes;
       replay_key = event.key;
     } else {

@@ -311,7 +311,9 @@ std::string to_text(const ReplayProblem& problem) {
 }
 
 tl::expected<ReplayFile, ReplayProblem> read_replay_text(std::string_view text, bool json_lines, const ReplayPlan& plan) {
-  return json_lines ? read_json_lines(text, plan) : read_csv(text, plan);
+  auto read = json_lines ? read_json_lines(text, plan) : read_csv(text, plan);
+  if (read && plan.loop && read->length_ns() <= 0) return problem(plan, 0, "cannot be looped: all its events are at one time");
+  return read;
 }
 
 tl::expected<ReplayFile, ReplayProblem> read_replay_file(const ReplayPlan& plan) {
