@@ -118,11 +118,9 @@ BrokerControl next_control(const State& state, const BrokerImage& broker, const 
   return BrokerControl::shutdown_now;
 }
 
-wire::RegisterBrokerRecord record_of(const wire::BrokerRegistrationRequest& request, Offset epoch) {
-  wire::RegisterBrokerRecord record;
-  record.broker_id = request.broker_id;
-  record.incarnation_id = request.incarnation_id;
-  record.broker_epoch = epoch.value();
+/// Brokers and controllers register their listeners and features alike.
+template <class Record, class Request>
+void take_endpoints_and_features(Record& record, const Request& request) {
   for (const auto& l : request.listeners) {
     auto& out = record.end_points.emplace_back();
     out.name = l.name;
@@ -136,6 +134,14 @@ wire::RegisterBrokerRecord record_of(const wire::BrokerRegistrationRequest& requ
     out.min_supported_version = f.min_supported_version;
     out.max_supported_version = f.max_supported_version;
   }
+}
+
+wire::RegisterBrokerRecord record_of(const wire::BrokerRegistrationRequest& request, Offset epoch) {
+  wire::RegisterBrokerRecord record;
+  record.broker_id = request.broker_id;
+  record.incarnation_id = request.incarnation_id;
+  record.broker_epoch = epoch.value();
+  take_endpoints_and_features(record, request);
   if (request.rack && !request.rack->empty()) record.rack = request.rack;
   else record.rack.reset();
   record.fenced = true;
@@ -241,19 +247,7 @@ ControllerResult<wire::ControllerRegistrationResponse> Controller::register_cont
   wire::RegisterControllerRecord record;
   record.controller_id = request.controller_id;
   record.incarnation_id = request.incarnation_id;
-  for (const auto& l : request.listeners) {
-    auto& out = record.end_points.emplace_back();
-    out.name = l.name;
-    out.host = l.host;
-    out.port = l.port;
-    out.security_protocol = l.security_protocol;
-  }
-  for (const auto& f : request.features) {
-    auto& out = record.features.emplace_back();
-    out.name = f.name;
-    out.min_supported_version = f.min_supported_version;
-    out.max_supported_version = f.max_supported_version;
-  }
+  take_endpoints_and_features(record, request);
   result.records.emplace_back(std::move(record));
   return result;
 }

@@ -11,24 +11,29 @@ std::optional<std::vector<std::int32_t>> some_numbers_of(const NodeIds& nodes) {
   return numbers_of(nodes);
 }
 
-wire::RegisterBrokerRecord record_of(const BrokerImage& b) {
-  wire::RegisterBrokerRecord r;
-  r.broker_id = b.id.value();
-  r.incarnation_id = b.incarnation_id;
-  r.broker_epoch = b.epoch.value();
-  for (const Endpoint& e : b.endpoints) {
+template <class Record, class Registered>
+void put_endpoints_and_features(Record& r, const Registered& node) {
+  for (const Endpoint& e : node.endpoints) {
     auto& out = r.end_points.emplace_back();
     out.name = e.name;
     out.host = e.host;
     out.port = e.port;
     out.security_protocol = e.security_protocol;
   }
-  for (const FeatureRange& f : b.features) {
+  for (const FeatureRange& f : node.features) {
     auto& out = r.features.emplace_back();
     out.name = f.name;
     out.min_supported_version = f.min_version;
     out.max_supported_version = f.max_version;
   }
+}
+
+wire::RegisterBrokerRecord record_of(const BrokerImage& b) {
+  wire::RegisterBrokerRecord r;
+  r.broker_id = b.id.value();
+  r.incarnation_id = b.incarnation_id;
+  r.broker_epoch = b.epoch.value();
+  put_endpoints_and_features(r, b);
   r.rack = b.rack;
   r.fenced = b.fenced;
   r.in_controlled_shutdown = b.in_controlled_shutdown;
@@ -40,19 +45,7 @@ wire::RegisterControllerRecord record_of(const ControllerImage& c) {
   wire::RegisterControllerRecord r;
   r.controller_id = c.id.value();
   r.incarnation_id = c.incarnation_id;
-  for (const Endpoint& e : c.endpoints) {
-    auto& out = r.end_points.emplace_back();
-    out.name = e.name;
-    out.host = e.host;
-    out.port = e.port;
-    out.security_protocol = e.security_protocol;
-  }
-  for (const FeatureRange& f : c.features) {
-    auto& out = r.features.emplace_back();
-    out.name = f.name;
-    out.min_supported_version = f.min_version;
-    out.max_supported_version = f.max_version;
-  }
+  put_endpoints_and_features(r, c);
   return r;
 }
 

@@ -66,13 +66,23 @@ class Page {
     return svg(y, out);
   }
 
+  /// Topics of users; those of the cluster itself behind them, folded.
   std::string partitions() const {
-    if (data_.partitions.empty()) return "<p>No partitions were seen.</p>\n";
+    std::vector<const PartitionTimeline*> users, internal;
+    for (const PartitionTimeline& p : data_.partitions) (p.topic.starts_with("__") ? internal : users).push_back(&p);
+    if (users.empty() && internal.empty()) return "<p>No partitions were seen.</p>\n";
+    std::string page = users.empty() ? "" : timelines(users);
+    if (!internal.empty()) page += fmt::format("<details><summary>{} partitions of internal topics</summary>\n{}</details>\n", internal.size(), timelines(internal));
+    return page;
+  }
+
+  std::string timelines(const std::vector<const PartitionTimeline*>& partitions) const {
     constexpr std::size_t most = 60;
     std::string out;
     int y = 2;
     std::size_t shown = 0;
-    for (const PartitionTimeline& p : data_.partitions) {
+    for (const PartitionTimeline* const timeline : partitions) {
+      const PartitionTimeline& p = *timeline;
       if (shown++ == most) break;
       out += label(y + 10, p.topic + "/" + std::to_string(p.partition));
       for (const LeaderSpan& span : p.leaders) {
@@ -93,7 +103,7 @@ class Page {
       y += 16;
     }
     std::string page = svg(y, out);
-    if (data_.partitions.size() > most) page += fmt::format("<p>{} more partitions are not drawn.</p>\n", data_.partitions.size() - most);
+    if (partitions.size() > most) page += fmt::format("<p>{} more partitions are not drawn.</p>\n", partitions.size() - most);
     return page;
   }
 
@@ -186,7 +196,7 @@ h1{font-size:22px;margin:0 0 4px}h2{font-size:16px;margin:26px 0 6px;border-bott
 .verdict{display:inline-block;padding:2px 12px;border-radius:4px;color:#fff;font-weight:700;text-transform:uppercase}.pass{background:#228833}.fail{background:#cc3311}.undecided{background:#997700}
 svg{width:100%;height:auto;display:block}.grid{stroke:#e4e4e4}.heal{stroke:#228833;stroke-dasharray:4 3}.tick{font-size:10px;fill:#777;text-anchor:middle}.label{font-size:11px;fill:#333;text-anchor:end}
 .fault{fill:#cc3311;fill-opacity:.75}.shade{fill:#cc3311;fill-opacity:.07}.isr2{fill:#ddaa33;background:#ddaa33}.isr1{fill:#cc3311;background:#cc3311}
-.legend{font-size:12px;color:#444;margin:2px 0}.legend i{display:inline-block;width:11px;height:11px;margin:0 4px 0 8px}
+details summary{cursor:pointer;color:#444;margin:6px 0}.legend{font-size:12px;color:#444;margin:2px 0}.legend i{display:inline-block;width:11px;height:11px;margin:0 4px 0 8px}
 pre{background:#f6f6f6;padding:12px;overflow-x:auto;font-size:12.5px}.path{list-style:none;padding-left:8px;border-left:3px solid #4477aa}.path li{margin:3px 0 3px 8px}.path span{color:#777;display:inline-block;width:90px}.path em{color:#4477aa})css";
 
 }  // namespace

@@ -84,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     BlockBuffer packed(256);
     const Bytes flat = plain->flat();
     compress(codec, flat.span(), packed);
-    const Bytes stream = packed.take().flat();
+    const Bytes stream = packed.finish().flat();
     const Result<Bytes> again = decompress(codec, stream.span(), most_decompressed_bytes);
     CHECK(again.has_value() && *again == *plain);
     return 0;

@@ -183,13 +183,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const Offset start = log.start_offset();
   const Offset last = log.end_offset();
+  const Offset safe = log.recovery_point();
   loaded->reset();
   if (!sound || (how & 1) != 0 || (how & 8) != 0) return 0;
   // What was recovered, appended and flushed is there again after a crash now.
   disk.power_loss();
-  auto again = Log::load(place_on(disk), Log::LoadOptions{.recovery_point = Offset(0), .log_start = start, .now = now});
+  auto again = Log::load(place_on(disk), Log::LoadOptions{.recovery_point = safe, .log_start = start, .now = now});
   const Result<std::unique_ptr<Log>> reloaded = again.take();
-  CHECK_SAYING(reloaded.has_value(), reloaded ? "" : reloaded.error().what.c_str());
+  CHECK_SAYING(reloaded.has_value(), reloaded ? "" : reloaded.error().what);
   CHECK((*reloaded)->end_offset() == last);
   return 0;
 }

@@ -12,10 +12,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <sstream>
 
+#include "tests/unit/script_runner.h"
 #include "tests/unit/group/world.h"
 
 namespace harrow::group {
@@ -284,63 +283,11 @@ class Script {
   std::string out_;
 };
 
-bool rewriting() {
-  const std::vector<std::string> args = testing::internal::GetArgvs();
-  return std::find(args.begin(), args.end(), "--rewrite") != args.end();
-}
-
 class GroupScript : public testing::TestWithParam<std::string> {};
 
-TEST_P(GroupScript, says_what_happens) {
-  const std::string path = GetParam();
-  std::ifstream in(path);
-  std::string line, rewritten, expected;
-  std::vector<std::string> commands;
-  Script script;
-  bool expecting = false;
-  int number = 0, block = 0;
-  const auto finish = [&] {
-    if (!expecting) return;
-    const std::string got = script.run(commands);
-    EXPECT_EQ(got, expected) << path << ":" << block;
-    rewritten += got + "\n";
-    commands.clear();
-    expected.clear();
-    expecting = false;
-  };
-  while (std::getline(in, line)) {
-    ++number;
-    if (expecting && line.empty()) {
-      finish();
-    } else if (expecting) {
-      expected += line + "\n";
-    } else {
-      rewritten += line + "\n";
-      if (line == "----") {
-        expecting = true;
-        block = number;
-      } else if (!line.empty() && line[0] != '#') {
-        commands.push_back(line);
-      }
-    }
-  }
-  finish();
-  if (rewriting()) std::ofstream(path) << rewritten;
-}
+TEST_P(GroupScript, says_what_happens) { test::run_script<Script>(GetParam()); }
 
-std::vector<std::string> scripts() {
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(HARROW_SOURCE_DIR) + "/tests/data/group"))
-    if (entry.path().extension() == ".txt") paths.push_back(entry.path().string());
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-INSTANTIATE_TEST_SUITE_P(Files, GroupScript, testing::ValuesIn(scripts()), [](const auto& info) {
-  std::string name = std::filesystem::path(info.param).stem().string();
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Files, GroupScript, testing::ValuesIn(test::scripts_of("group")), test::name_of_script);
 
 }  // namespace
 }  // namespace harrow::group

@@ -8,12 +8,11 @@
 //   wipe 2 (crash and an empty disk)   snapshot 1 [cut]   state 1 2   log 1 2   full 1   quiet (what happened is not shown)
 //   fetch-entries 1 (how many an answer holds)
 #include <algorithm>
-#include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <sstream>
 
+#include "tests/unit/script_runner.h"
 #include "tests/unit/raft/cluster.h"
 
 namespace harrow::raft {
@@ -197,64 +196,11 @@ class Script {
   bool quiet_ = false;
 };
 
-bool rewriting() {
-  const std::vector<std::string> args = testing::internal::GetArgvs();
-  return std::find(args.begin(), args.end(), "--rewrite") != args.end();
-}
-
 class RaftScript : public testing::TestWithParam<std::string> {};
 
-TEST_P(RaftScript, says_what_happens) {
-  const std::string path = GetParam();
-  std::ifstream in(path);
-  std::string line, rewritten;
-  std::vector<std::string> commands;
-  Script script;
-  std::string expected;
-  bool expecting = false;
-  int number = 0, block = 0;
-  const auto finish = [&] {
-    if (!expecting) return;
-    const std::string got = script.run(commands);
-    EXPECT_EQ(got, expected) << path << ":" << block;
-    rewritten += got + "\n";
-    commands.clear();
-    expected.clear();
-    expecting = false;
-  };
-  while (std::getline(in, line)) {
-    ++number;
-    if (expecting && line.empty()) {
-      finish();
-    } else if (expecting) {
-      expected += line + "\n";
-    } else {
-      rewritten += line + "\n";
-      if (line == "----") {
-        expecting = true;
-        block = number;
-      } else if (!line.empty() && line[0] != '#') {
-        commands.push_back(line);
-      }
-    }
-  }
-  finish();
-  if (rewriting()) std::ofstream(path) << rewritten;
-}
+TEST_P(RaftScript, says_what_happens) { test::run_script<Script>(GetParam()); }
 
-std::vector<std::string> scripts() {
-  std::vector<std::string> paths;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(HARROW_SOURCE_DIR) + "/tests/data/raft"))
-    if (entry.path().extension() == ".txt") paths.push_back(entry.path().string());
-  std::sort(paths.begin(), paths.end());
-  return paths;
-}
-
-INSTANTIATE_TEST_SUITE_P(Files, RaftScript, testing::ValuesIn(scripts()), [](const auto& info) {
-  std::string name = std::filesystem::path(info.param).stem().string();
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Files, RaftScript, testing::ValuesIn(test::scripts_of("raft")), test::name_of_script);
 
 }  // namespace
 }  // namespace harrow::raft

@@ -98,6 +98,23 @@ TEST(Collector, CountsElectionsShrinksAndUnderReplicatedTime) {
   EXPECT_EQ(html.find("http"), std::string::npos);  // one file, no network
 }
 
+TEST(Report, ShowsUsersTopicsFirstAndFoldsInternalOnes) {
+  ReportData report;
+  report.end_ns = 1000 * ms;
+  for (const char* topic : {"__consumer_offsets", "orders"}) {
+    PartitionTimeline timeline;
+    timeline.topic = topic;
+    timeline.replicas = 3;
+    report.partitions.push_back(timeline);
+  }
+  const std::string html = report_html(report, {"pass", "", ""});
+  const std::size_t folded = html.find("<details>");
+  EXPECT_LT(html.find("orders/0"), folded);
+  ASSERT_NE(folded, std::string::npos);
+  EXPECT_GT(html.find("__consumer_offsets/0"), folded);
+  EXPECT_LT(html.find("__consumer_offsets/0"), html.find("</details>"));
+}
+
 RunResult example() {
   RunResult r;
   r.verdict = Verdict::fail;
