@@ -83,6 +83,24 @@ class Admin::Session {
     co_return &pool_.coordinator(NodeId(found.node_id), Endpoint{found.host, static_cast<std::uint16_t>(found.port)});
   }
 
+  /// Asks the group's coordinator, wherever it is by then, until it answers for itself. `newest`: as BrokerConnection::call.
+  template <class Request, class CodeOf>
+  Task<Result<typename Request::Response>> ask_coordinator(std::string group, Request request, CodeOf code_of, std::int16_t newest = INT16_MAX) {
+    const MonoNs until = deadline();
+    for (std::int32_t attempt = 1;; ++attempt) {
+      const Result<BrokerConnection*> found = co_await coordinator_of(group);
+      if (!found) co_return pass(found.error());
+      BrokerConnection& broker = **found;
+      Request copy = request;
+      Result<typename Request::Response> response = co_await broker.call(std::move(copy), 0, newest);
+      const Code code = response ? code_of(*response) : response.error().code;
+      if (code == Code::none || !try_again(code)) co_return response;
+      const MonoNs again = host_.timers.now() + backoff_ns(config_, attempt, random_);
+      if (again >= until) co_return response;
+      co_await Sleep(host_.timers, again, "admin backoff");
+    }
+  }
+
   /// Leaders of partitions, from fresh metadata; missing ones are absent.
   Task<Result<std::map<TopicPartition, NodeId>>> leaders_of(std::vector<TopicPartition> ids) {
     for (const TopicPartition& id : ids) metadata_.add_topic(id.topic);
@@ -123,7 +141,8 @@ template <class Entries>
 Code controller_trouble(const Entries& entries) {
   for (const auto& entry : entries) {
     const Code code = code_from_wire(entry.error_code);
-    if (code == Code::not_controller || code == Code::request_timed_out || code == Code::throttling_quota_exceeded) return code;
+    // A broker that loses the controller while it relays says network_exception.
+    if (code == Code::not_controller || code == Code::network_exception || code == Code::request_timed_out || code == Code::throttling_quota_exceeded) return code;
   }
   return Code::none;
 }
@@ -368,12 +387,12 @@ Task<Result<std::vector<ListedGroup>>> Admin::list_groups() {
 }
 
 Task<Result<DescribedGroup>> Admin::describe_group(std::string group) {
-  const Result<BrokerConnection*> found = co_await session_->coordinator_of(group);
-  if (!found) co_return pass(found.error());
   wire::DescribeGroupsRequest request;
   request.groups.push_back(group);
-  BrokerConnection& broker = **found;
-  const Result<wire::DescribeGroupsResponse> response = co_await broker.call(std::move(request));
+  auto asked = session_->ask_coordinator(std::move(group), std::move(request), [](const wire::DescribeGroupsResponse& answer) {
+    return answer.groups.size() == 1 ? code_from_wire(answer.groups[0].error_code) : Code::unknown_server_error;
+  });
+  const Result<wire::DescribeGroupsResponse> response = co_await asked;
   if (!response) co_return pass(response.error());
   if (response->groups.size() != 1) co_return error(Code::unknown_server_error, "an answer about other groups");
   const auto& told = response->groups[0];
@@ -401,15 +420,12 @@ Task<Result<std::vector<NamedOutcome>>> Admin::delete_groups(std::vector<std::st
   for (const std::string& group : groups) {
     NamedOutcome& outcome = result.emplace_back();
     outcome.name = group;
-    const Result<BrokerConnection*> found = co_await session_->coordinator_of(group);
-    if (!found) {
-      outcome.code = found.error().code;
-      continue;
-    }
     wire::DeleteGroupsRequest request;
     request.groups_names.push_back(group);
-    BrokerConnection& broker = **found;
-    const Result<wire::DeleteGroupsResponse> response = co_await broker.call(std::move(request));
+    auto asked = session_->ask_coordinator(group, std::move(request), [](const wire::DeleteGroupsResponse& answer) {
+      return answer.results.size() == 1 ? code_from_wire(answer.results[0].error_code) : Code::unknown_server_error;
+    });
+    const Result<wire::DeleteGroupsResponse> response = co_await asked;
     if (!response) outcome.code = response.error().code;
     else outcome.code = response->results.size() == 1 ? code_from_wire(response->results[0].error_code) : Code::unknown_server_error;
   }
@@ -417,14 +433,14 @@ Task<Result<std::vector<NamedOutcome>>> Admin::delete_groups(std::vector<std::st
 }
 
 Task<Result<std::map<TopicPartition, Offset>>> Admin::group_offsets(std::string group) {
-  const Result<BrokerConnection*> found = co_await session_->coordinator_of(group);
-  if (!found) co_return pass(found.error());
   wire::OffsetFetchRequest request;
-  auto& asked = request.groups.emplace_back();
-  asked.group_id = group;
-  asked.topics = std::nullopt;
-  BrokerConnection& broker = **found;
-  const Result<wire::OffsetFetchResponse> response = co_await broker.call(std::move(request), 0, newest_with_names);
+  auto& wanted = request.groups.emplace_back();
+  wanted.group_id = group;
+  wanted.topics = std::nullopt;
+  auto asked = session_->ask_coordinator(
+      std::move(group), std::move(request),
+      [](const wire::OffsetFetchResponse& answer) { return answer.groups.size() == 1 ? code_from_wire(answer.groups[0].error_code) : Code::unknown_server_error; }, newest_with_names);
+  const Result<wire::OffsetFetchResponse> response = co_await asked;
   if (!response) co_return pass(response.error());
   if (response->groups.size() != 1) co_return error(Code::unknown_server_error, "an answer about other groups");
   if (response->groups[0].error_code != 0) co_return error(code_from_wire(response->groups[0].error_code), "the group's offsets are refused");
