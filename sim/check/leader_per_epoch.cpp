@@ -35,24 +35,24 @@ class LeaderPerEpoch final : public Check {
  private:
   void claim(const TraceEvent& event, std::int64_t epoch, const char* what) {
     const PartitionTruth* const partition = oracle().partition(event.subject);
-    const Uuid topic = partition == nullptr ? Uuid{} : partition->topic_id;
+    const std::int32_t life = partition == nullptr ? 0 : partition->times_made_anew;
     Term& newest = newest_[event.subject];
-    if (newest.epoch == epoch && newest.machine == event.node && newest.topic == topic) {
+    if (newest.epoch == epoch && newest.machine == event.node && newest.life == life) {
       evaluated();
       return;
     }
-    const auto [holder, first] = holders_.try_emplace({event.subject, topic, epoch}, event.node);
+    const auto [holder, first] = holders_.try_emplace({event.subject, life, epoch}, event.node);
     expect(first || holder->second == event.node, at(event), [&] {
       return std::string(what) + " in epoch " + std::to_string(epoch) + ", which belongs to " + view().machine_name(holder->second);
     });
-    newest = {topic, epoch, event.node};
+    newest = {life, epoch, event.node};
   }
   struct Term {
-    Uuid topic;
+    std::int32_t life = 0;  // of the topic of this name
     std::int64_t epoch = -1;
     std::uint16_t machine = 0;
   };
-  std::map<std::tuple<std::uint32_t, Uuid, std::int64_t>, std::uint16_t> holders_;
+  std::map<std::tuple<std::uint32_t, std::int32_t, std::int64_t>, std::uint16_t> holders_;
   std::map<std::uint32_t, Term> newest_;
 };
 

@@ -194,6 +194,7 @@ void Oracle::forget(PartitionTruth& partition, const Uuid& new_id) {
   }
   partition.topic_id = new_id;
   partition.deleted = false;
+  ++partition.times_made_anew;
   note_deletion(partition);
   const RowId next = partition.first_row + static_cast<RowId>(partition.rows.size());
   partition.rows.clear();

@@ -153,6 +153,7 @@ struct PartitionTruth {
   Uuid topic_id;
   bool metadata = false;
   bool internal = false;
+  std::int32_t times_made_anew = 0;
   bool deleted = false;  // the metadata does not know it any more; its replicas may not have heard
 
   std::deque<BatchRow> rows;  // id first_row + index
