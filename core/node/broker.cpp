@@ -144,7 +144,6 @@ Task<Result<bool>> Broker::load_logs() {
   Task<Result<bool>> finishing = logs_loaded(disk, config_.log_dir);
   const Result<bool> finished = co_await finishing;
   if (!finished) co_return pass(finished.error());
-  logs_loaded_ = true;
   co_return true;
 }
 

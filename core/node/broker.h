@@ -136,7 +136,6 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Uuid incarnation_id_;
   Uuid directory_id_;
   std::int64_t previous_epoch_ = -1;  // of the last clean stop, from the mark
-  bool logs_loaded_ = false;
 
   std::map<TopicIdPartition, std::unique_ptr<Partition>> partitions_;
   std::map<TopicIdPartition, std::unique_ptr<Log>> loaded_logs_;  // recovered or made, not yet claimed by the image
