@@ -137,7 +137,8 @@ class Log {
   Result<bool> advance_log_start(Offset offset, LogStartReason reason, WallMs now = WallMs(-1));
   /// Retention by time and size, and segments below the log start; returns how many segments went.
   Result<std::uint32_t> apply_retention(WallMs now, Offset high_watermark);
-  /// Removes files whose delay has passed. Called by apply_retention too.
+  /// Removes files whose delay has passed and whose new names are durable: until then the names are all that tells a load
+  /// what was deleted. Called by apply_retention too.
   Result<bool> remove_due_files(WallMs now);
   /// When the next such file is due; nothing if there is none.
   std::optional<WallMs> next_removal() const;
@@ -167,6 +168,7 @@ class Log {
   struct DyingFiles {
     std::vector<std::string> paths;
     WallMs due;
+    std::uint32_t names = 0;  // folder_changes_ when they got these names
   };
   struct Snapshot {
     Offset offset;

@@ -47,6 +47,7 @@ struct Log::FlushTurn {
 };
 
 bool Log::flush_time_due(WallMs now) const {
+  if (!dying_.empty() && dying_.front().due <= now && folder_synced_ < dying_.front().names) return true;
   return durable_end_ < end_ && unflushed_since_.value() >= 0 && now - unflushed_since_ >= config().flush_ms;
 }
 

@@ -9,6 +9,7 @@
 
 namespace harrow {
 namespace {
+constexpr std::string_view deleted_suffix = ".deleted";
 bool ends_with(std::string_view name, std::string_view end) {
   return name.size() >= end.size() && name.substr(name.size() - end.size()) == end;
 }
@@ -46,14 +47,44 @@ Result<bool> LogRecovery::find_files() {
   Disk& disk = log_.place_.disk;
   TRY(const std::vector<std::string> names, disk.list(log_.folder_));
   std::vector<Offset> bases;
+  std::vector<std::string> deleted;
+  Offset deleted_up_to = no_offset;  // base of the newest segment that was on its way out
   for (const std::string& name : names) {
-    if (ends_with(name, ".deleted") || ends_with(name, ".cleaned") || ends_with(name, ".tmp")) {
+    if (ends_with(name, deleted_suffix)) {
+      deleted.push_back(log_.folder_ + "/" + name);
+      const std::string_view before = std::string_view(name).substr(0, name.size() - deleted_suffix.size());
+      for (const std::string_view suffix : {".log", ".index", ".timeindex", ".txnindex"})
+        if (const auto base = segment_offset_of(before, suffix)) deleted_up_to = std::max(deleted_up_to, *base);
+    } else if (ends_with(name, ".cleaned") || ends_with(name, ".tmp")) {
       TRY_VOID(disk.remove(log_.folder_ + "/" + name));
       ++log_.folder_changes_;
     } else if (const auto base = segment_offset_of(name, ".log")) {
       bases.push_back(*base);
     } else if (const auto offset = segment_offset_of(name, ".snapshot")) {
       log_.snapshots_.push_back(Log::Snapshot{*offset, nullptr});
+    }
+  }
+  // Retention renames from the oldest on. Where a power loss took some of the new names back, what is left of the deleted
+  // part is no log any more: seen as one with holes, it would cost everything behind them.
+  bool remains = false;
+  if (!bases.empty() && bases.back() > deleted_up_to) {
+    for (; bases.front() <= deleted_up_to; bases.erase(bases.begin())) {
+      TRY_VOID(disk.remove(log_.folder_ + "/" + segment_file_name(bases.front(), ".log")));
+      remains = true;
+      ++log_.folder_changes_;
+    }
+    while (remains && !log_.snapshots_.empty() && log_.snapshots_.front().offset <= deleted_up_to) {
+      TRY_VOID(disk.remove(log_.folder_ + "/" + segment_file_name(log_.snapshots_.front().offset, ".snapshot")));
+      log_.snapshots_.erase(log_.snapshots_.begin());
+    }
+  }
+  // The new names tell what is deleted until that is durable.
+  if (remains) {
+    log_.dying_.push_back({std::move(deleted), options_.now, log_.folder_changes_});
+  } else {
+    for (const std::string& path : deleted) {
+      TRY_VOID(disk.remove(path));
+      ++log_.folder_changes_;
     }
   }
   for (const std::string& name : names)

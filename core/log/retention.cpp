@@ -45,7 +45,7 @@ Result<bool> Log::bury(std::vector<std::string> names, WallMs now) {
     if (const auto moved = place_.disk.rename(path, path + ".deleted"); !moved) return broken(moved.error());
     dying.paths.push_back(path + ".deleted");
   }
-  ++folder_changes_;
+  dying.names = ++folder_changes_;
   if (!dying.paths.empty()) dying_.push_back(std::move(dying));
   return true;
 }
@@ -68,7 +68,10 @@ Result<bool> Log::drop_segments(std::size_t from, std::size_t to, WallMs now) {
   segments_.erase(segments_.begin() + static_cast<std::ptrdiff_t>(from), segments_.begin() + static_cast<std::ptrdiff_t>(to));
   // Not the log start: a segment that holds it may have unsynced records below it.
   if (from == 0 && !segments_.empty()) durable_end_ = std::max(durable_end_, segments_.front().base());
-  return bury(std::move(names), now);
+  // What goes at the log's beginning is renamed first even if there is no delay: a load must be able to tell a deletion of
+  // which a power loss undid a part from a log with a hole.
+  const bool at_beginning = from == 0 && !segments_.empty();
+  return bury(std::move(names), at_beginning && now.value() < 0 ? WallMs(0) : now);
 }
 
 Result<bool> Log::drop_snapshots_above(Offset offset) {
@@ -133,7 +136,7 @@ Result<std::uint32_t> Log::apply_retention(WallMs now, Offset high_watermark) {
 
 Result<bool> Log::remove_due_files(WallMs now) {
   bool removed = false;
-  while (!dying_.empty() && dying_.front().due <= now) {
+  while (!dying_.empty() && dying_.front().due <= now && folder_synced_ >= dying_.front().names) {
     for (const std::string& path : dying_.front().paths)
       if (const auto gone = place_.disk.remove(path); !gone) return broken(gone.error());
     dying_.erase(dying_.begin());

@@ -132,6 +132,10 @@ Result<bool> Log::truncate_fully_and_start_at(Offset offset) {
   aborted_.clear();
   TRY_VOID(drop_snapshots_above(no_offset));
   TRY_VOID(drop_segments(0, segments_.size(), WallMs(-1)));
+  // The log may begin lower than what was deleted before: those names must not speak of the new segments.
+  for (const DyingFiles& files : dying_)
+    for (const std::string& path : files.paths) TRY_VOID(place_.disk.remove(path));
+  dying_.clear();
   TRY_VOID(create_segment(offset));
   if (!epochs_.entries().empty()) {
     epochs_.clear();

@@ -70,6 +70,9 @@ struct FetchNote {
   LeaderEpoch leader_epoch;
   const Bytes* records;
   bool read_committed;
+  // The epoch that the request named, and the one in which its position was judged; no_epoch: none.
+  LeaderEpoch asked_epoch = no_epoch;
+  LeaderEpoch judged_epoch = no_epoch;
 };
 /// offsets_listed
 struct ListOffsetsNote {

@@ -18,6 +18,7 @@ Root Broker::retain(Scope&, Label) {
     std::vector<TopicIdPartition> ids;
     for (const auto& [id, partition] : partitions_) ids.push_back(id);
     for (const TopicIdPartition& id : ids) {
+      if (stop_wanted_) co_return;  // logs are being closed one after another, and a closed one is no broken one
       Partition* const partition = find(id);
       if (partition == nullptr) continue;
       const Result<std::uint32_t> went = partition->log().apply_retention(host_.clock.wall(), partition->high_watermark());

@@ -165,6 +165,7 @@ Root CoordinatorState::watch_commits(Scope&, Label, std::int32_t partition_id, L
         broker.fail_storage(synced.error());
         co_return;
       }
+      if (slot_of(partition_id, epoch) == nullptr) co_return;  // resigned() has answered
     }
     const Reached reached = co_await partition->replicated(end, deadline);
     slot = slot_of(partition_id, epoch);

@@ -23,6 +23,8 @@ Partition::Partition(Wiring wiring, TopicIdPartition id, TopicPartition name, st
 Result<bool> Partition::become_leader(const PartitionTerm& term, MonoNs now) {
   const bool new_epoch = role_ != ReplicaRole::leader || term.leader_epoch > term_.leader_epoch;
   if (!new_epoch && term.partition_epoch <= term_.partition_epoch) return true;
+  // C04: who waits for an answer hears nothing else, so that a lost one can be had by asking again only.
+  if (!new_epoch && proposal_ && mutated(Bug::C04)) return true;
   term_ = term;
   proposal_.reset();
   if (!new_epoch) {
@@ -225,6 +227,10 @@ void Partition::isr_accepted(const PartitionTerm& term, MonoNs now) {
 
 void Partition::isr_refused(Code code) {
   if (!proposal_ || !proposal_->sent) return;
+  if (code == Code::invalid_update_version && mutated(Bug::C04)) {
+    proposal_->sent = false;
+    return;
+  }
   switch (code) {
     case Code::ineligible_replica:
     case Code::operation_not_attempted: proposal_.reset(); return;

@@ -57,10 +57,14 @@ void Accounting::count_partition(const PartitionTruth& partition, const std::opt
         }
         constexpr std::size_t stamp_bytes = 16;
         if (value.size() < stamp_bytes) continue;  // nothing that tells it from another one
-        if (!seen_.try_emplace(hash, idempotent).second) {
+        const bool again = !seen_.try_emplace(hash, idempotent).second;
+        if (again) {
           ++(idempotent ? records_.duplicated : records_.duplicated_unpromised);
           if (idempotent && !first_duplicate_) first_duplicate_ = Oddity{partition.topic, partition.partition, offset, "a second copy of an idempotent producer's record"};
         }
+        // A batch that was written and not answered is sent again: without idempotence its records come twice, the second
+        // time behind what followed them.
+        if (again && !idempotent) continue;
         std::uint64_t stamp = 0;
         std::int64_t sequence = 0;
         std::memcpy(&stamp, value.data(), 8);

@@ -1,6 +1,7 @@
 // I54, groups converge: when the faults have ended long enough ago, every group is stable or empty.
-// Listens to: group_state.
-// Legal exceptions: none; how long "long enough" is: JudgeSetup::settle_ns, and longer session or rebalance time-outs must be
+// Listens to: group_state, coordinator_loaded, coordinator_unloaded.
+// Legal exceptions: what a coordinator said that has been deposed since is not the group's state: its successor loads groups
+// that are at rest. How long "long enough" is: JudgeSetup::settle_ns, and longer session or rebalance time-outs must be
 // given that time by the scenario.
 #include <map>
 
@@ -14,25 +15,40 @@ namespace {
 class GroupConverges final : public Check {
  public:
   std::span<const TraceKind> kinds() const override {
-    static constexpr TraceKind list[] = {TraceKind::group_state};
+    static constexpr TraceKind list[] = {TraceKind::group_state, TraceKind::coordinator_loaded, TraceKind::coordinator_unloaded};
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {
-    if (event.subject != 0) states_[event.subject] = {event.a, event.time_ns};
+    if (event.kind == TraceKind::group_state) {
+      if (event.subject != 0) states_[event.subject] = {event.a, event.time_ns, event.node};
+      return;
+    }
+    const bool loaded = event.kind == TraceKind::coordinator_loaded;
+    const auto partitions = static_cast<std::int32_t>(setup().number("offsets.topic.num.partitions", 50));
+    std::erase_if(states_, [&](const auto& state) {
+      constexpr std::string_view prefix = "group ";
+      const std::string& name = bench().subject(state.first);
+      return (state.second.machine == event.node) != loaded && name.starts_with(prefix) && coordinator_partition_of(std::string_view(name).substr(prefix.size()), partitions) == event.a;
+    });
   }
   void at_quiescence() override {
     for (const auto& [subject, state] : states_) {
-      if (now_ns() - state.second < setup().settle_ns && state.second > bench().healed_at_ns() + setup().settle_ns) continue;  // something new is going on
+      if (now_ns() - state.since_ns < setup().settle_ns && state.since_ns > bench().healed_at_ns() + setup().settle_ns) continue;  // something new is going on
       constexpr std::int64_t preparing = 1;
       constexpr std::int64_t completing = 2;
-      expect(state.first != preparing && state.first != completing, Where{-1, 0, -1, "", -1}, [&] {
+      expect(state.state != preparing && state.state != completing, Where{-1, 0, -1, "", -1}, [&] {
         return bench().subject(subject) + " is still rebalancing " + std::to_string((now_ns() - bench().healed_at_ns()) / 1'000'000'000) + " s after the heal";
       });
     }
   }
 
  private:
-  std::map<std::uint32_t, std::pair<std::int64_t, std::int64_t>> states_;
+  struct State {
+    std::int64_t state = 0;
+    std::int64_t since_ns = 0;
+    std::uint16_t machine = 0;  // who said so
+  };
+  std::map<std::uint32_t, State> states_;  // by subject
 };
 
 }  // namespace

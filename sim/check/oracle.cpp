@@ -15,6 +15,7 @@ std::string_view name_of(ExcuseReason reason) {
     case ExcuseReason::unsynced: return "every copy lost its un-synced tail to a power loss";
     case ExcuseReason::unclean: return "an unclean election that the settings allow";
     case ExcuseReason::deleted: return "the topic was deleted";
+    case ExcuseReason::wiped: return "a voter's disk was wiped, and too few others had it";
   }
   return "";
 }

@@ -122,7 +122,7 @@ struct PartitionRecord {
   bool unclean_allowed = false;
 };
 
-enum class ExcuseReason : std::uint8_t { unsynced, unclean, deleted };
+enum class ExcuseReason : std::uint8_t { unsynced, unclean, deleted, wiped };
 /// From here on down the log, what was committed or acknowledged is gone as the settings or the faults allow.
 struct Excuse {
   std::int64_t from, to;
@@ -326,6 +326,7 @@ class Oracle {
   void excuse(PartitionTruth& partition, std::int64_t from, ExcuseReason reason, NodeId node);
   void excuse_unclean(PartitionTruth& partition, const ReplicaTruth& winner);
   void lower_committed(PartitionTruth& partition, std::int64_t to, ExcuseReason reason, NodeId node);
+  void lower_quorum(PartitionTruth& partition, NodeId node);
   void prune(PartitionTruth& partition);
   void note_caught_up(PartitionTruth& partition, ReplicaTruth& replica);
 

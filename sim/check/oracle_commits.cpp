@@ -26,6 +26,21 @@ void Oracle::lower_committed(PartitionTruth& partition, std::int64_t to, ExcuseR
   partition.committed_tip = tip;
 }
 
+/// A voter lost its disk by a fault: what too few of the others have may be elected away, whatever they do.
+void Oracle::lower_quorum(PartitionTruth& partition, NodeId node) {
+  std::vector<std::int64_t> ends;
+  for (const NodeId voter : setup_.voters) {
+    const ReplicaTruth* const replica = partition.replica_of(voter);
+    ends.push_back(replica == nullptr ? 0 : std::min(partition.common_end(*replica, partition.committed_tip), partition.committed_end));
+  }
+  std::sort(ends.begin(), ends.end());
+  const std::int64_t left = ends[(ends.size() - 1) / 2];  // a majority has this much
+  if (left >= partition.committed_end) return;
+  lower_committed(partition, left, ExcuseReason::wiped, node);
+  image_hashes_.erase(image_hashes_.lower_bound(left), image_hashes_.end());
+  newest_image_ = std::min(newest_image_, left - 1);
+}
+
 void Oracle::on_became_leader(const TraceEvent& event) {
   election_ = {};
   PartitionTruth* const partition = truth(event.subject);

@@ -296,6 +296,10 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   }
   replica.lossy = true;
   if (!held || (!node.power_lost && !node.disk_faulted)) return;
+  if (partition->metadata) {
+    if (node.disk_faulted && is_voter(event.node)) lower_quorum(*partition, replica.id);
+    return;
+  }
   std::int64_t left = 0;
   for (const ReplicaTruth& other : partition->replicas) left = std::max(left, std::min(partition->common_end(other, partition->committed_tip), partition->committed_end));
   if (left >= partition->committed_end) return;

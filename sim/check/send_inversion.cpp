@@ -1,6 +1,7 @@
 // I59, no inversion: in a partition's log, records of a producer stand in the order in which the application sent them.
 // Judged at the end by reading every log; values carry producer and number.
-// Legal exceptions: producers that may have several requests in flight without idempotence. Skipped numbers are legal: keys
+// Legal exceptions: producers that may have several requests in flight without idempotence; second copies of a record of a
+// producer without idempotence. Skipped numbers are legal: keys
 // go to other partitions, and sends fail.
 #include "sim/check/accounting.h"
 #include "sim/check/oracle.h"

@@ -3,7 +3,8 @@
 // Listens to: image_published (members added to an ISR), judged by the start of the process in which the oracle last saw the
 // replica hold everything committed.
 // Legal exceptions: the first record of a partition (nothing to catch up with); an unclean election makes its winner the ISR; a
-// log that begins anew where everything committed has been removed has nothing to catch up with.
+// log that begins anew where everything committed has been removed has nothing to catch up with; a process that came back and
+// has not registered yet: the record still speaks of the one before it, and the registration will take it out.
 #include <algorithm>
 
 #include "sim/check/oracle.h"
@@ -29,7 +30,7 @@ class UncleanExclusion final : public Check {
         if (now.leader == id && std::find(change.before.elr.begin(), change.before.elr.end(), id) != change.before.elr.end()) continue;
         const ReplicaTruth* const replica = partition.replica_of(id);
         const NodeTruth* const node = oracle().node_of(id);
-        if (replica == nullptr || node == nullptr || !node->up || replica->start >= partition.committed_end) continue;
+        if (replica == nullptr || node == nullptr || !node->up || !node->registered || replica->start >= partition.committed_end) continue;
         expect(replica->caught_up_start == node->starts, partition.where(replica->machine, replica->end), [&] {
           return "broker " + std::to_string(id.value()) + " joined the ISR of partition epoch " + std::to_string(now.partition_epoch) +
                  ", but it was another incarnation that caught up; this one's log ends at " + std::to_string(replica->end);

@@ -36,6 +36,12 @@ int minimise_command(const Command& command, const std::vector<std::string>& arg
     return exit_usage;
   }
   watch_signals();
+  ChildOptions child;
+  child.bug = recorded->bug;  // a bug of the museum was switched on: the smaller scenario must still show it
+  if (!child.bug.empty() && !is_bug(child.bug)) {
+    terminal.warn("harrow minimise: the run had the bug " + child.bug + " switched on, which this program does not have");
+    return exit_usage;
+  }
   const std::string wanted = recorded->failure->signature();
   const auto with = [&](const std::vector<std::size_t>& kept) {
     sim::Tree tree = *whole;
@@ -50,7 +56,7 @@ int minimise_command(const Command& command, const std::vector<std::string>& arg
     const sim::Tree tree = with(kept);
     for (std::uint64_t k = 0; k < std::max<std::uint64_t>(seeds, 1) && interrupted == 0; ++k) {
       ++trials;
-      const sim::RunResult result = run_in_child(tree, path, recorded->seed + k, {});
+      const sim::RunResult result = run_in_child(tree, path, recorded->seed + k, child);
       if (!result.failure || result.failure->signature() != wanted) continue;
       failing_seed = recorded->seed + k;
       terminal.say(fmt::format("{} of {} faults still fail", kept.size(), faults->items.size()));
@@ -71,7 +77,7 @@ int minimise_command(const Command& command, const std::vector<std::string>& arg
     terminal.warn(out + ": cannot be written");
     return exit_usage;
   }
-  terminal.put(fmt::format("{} of {} faults left after {} runs: {}\n{}\n", kept.size(), faults->items.size(), trials, out, repeat_command(out, failing_seed, {})));
+  terminal.put(fmt::format("{} of {} faults left after {} runs: {}\n{}\n", kept.size(), faults->items.size(), trials, out, repeat_command(out, failing_seed, {}) + (child.bug.empty() ? "" : " --bug " + child.bug)));
   return interrupted != 0 ? 128 + interrupted : exit_ok;
 }
 

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -136,6 +137,11 @@ HashPath read_hashes(const std::string& folder) {
   return hashes;
 }
 
+bool is_bug(std::string_view id) {
+  const auto rows = bugs();
+  return std::any_of(rows.begin(), rows.end(), [id](const BugRow& row) { return row.id == id; });
+}
+
 int exit_code_of(const sim::RunResult& result) {
   if (result.verdict == sim::Verdict::fail) return exit_failed;
   if (interrupted != 0) return 128 + interrupted;
@@ -165,7 +171,7 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
   OneRunResult done;
   done.folder = folder.path();
   if (folder_descriptor >= 0) write_all(folder_descriptor, done.folder);
-  const std::string repeat = repeat_command(what.file, what.seed, what.sets);
+  const std::string repeat = repeat_command(what.file, what.seed, what.sets) + (what.bug.empty() ? "" : " --bug " + what.bug);
   folder.write("scenario.yaml", sim::to_yaml(bound->expanded));
   folder.write("replay.sh", replay_script(repeat));
   std::error_code ignored;
@@ -196,6 +202,7 @@ std::optional<OneRunResult> run_once(const Terminal& terminal, const OneRun& wha
   options.until_ns = what.until_ns;
   options.state_at_stop = &done.state;
   options.export_disks = what.export_disks;
+  options.bug = what.bug;
   if (what.follow != nullptr && what.follow->offset >= 0) {
     options.follow_topic = what.follow->topic;
     options.follow_partition = what.follow->partition;
@@ -278,9 +285,6 @@ Child start_child(const sim::Tree& scenario, const std::string& path, std::uint6
     write_all(ends[1], to_json(wrong));
     _exit(exit_usage);
   }
-  if (!options.bug.empty())
-    for (const BugRow& row : bugs())
-      if (row.id == options.bug) arm(row.bug);
   sim::RunOptions run;
   run.replay_command = options.replay_command;
   run.bug = options.bug;

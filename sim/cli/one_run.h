@@ -20,6 +20,7 @@ struct OneRun {
   bool progress = true;
   std::int64_t until_ns = -1;
   std::string export_disks;
+  std::string bug;           // museum: switched on
   const sim::Failure* follow = nullptr;  // its record is the one that the report follows
 };
 /// The run's hash at times that any two runs of a scenario have in common.
@@ -58,6 +59,9 @@ sim::RunResult run_in_child(const sim::Tree& scenario, const std::string& path, 
 /// One run with its folder, in a process of its own: the folder is there afterwards even if the run dies of a failed
 /// CHECK. "" if nothing was left.
 std::string keep_run(const OneRun& what);
+
+/// The museum of this build has this bug.
+bool is_bug(std::string_view id);
 
 int exit_code_of(const sim::RunResult& result);
 

@@ -1,5 +1,6 @@
 #include <filesystem>
 
+#include "core/base/mutation.h"
 #include "sim/cli/one_run.h"
 #include "sim/cli/scenario_files.h"
 #include "sim/scenario/run_json.h"
@@ -53,6 +54,7 @@ int run_command(const Command& command, const std::vector<std::string>& argument
                                                                                                                     "change a value of the scenario")(
       "out", po::value<std::string>()->value_name("DIR"), "write straight into this folder")("format", po::value<std::string>()->value_name("FORM"), "text or json (text)")(
       "events", "write every event")("export-disks", po::value<std::string>()->value_name("DIR"), "write the nodes' files there at the end");
+  if (museum_build) options.add()("bug", po::value<std::string>()->value_name("ID"), "switch a bug of the museum on");
   if (const auto done = options.parse(arguments)) return *done;
   const std::vector<std::string> files = options.texts("file");
   const std::string format = options.text("format", "text");
@@ -73,6 +75,11 @@ int run_command(const Command& command, const std::vector<std::string>& argument
   what.sets = options.texts("set");
   what.events = options.has("events");
   what.export_disks = options.text("export-disks");
+  if (museum_build) what.bug = options.text("bug");
+  if (!what.bug.empty() && !is_bug(what.bug)) {
+    options.terminal.warn("harrow run: there is no bug '" + what.bug + "'; see harrow museum list");
+    return exit_nothing;
+  }
   watch_signals();
   int worst = exit_ok;
   for (const std::string& file : files) {
@@ -127,6 +134,7 @@ int replay_command(const Command& command, const std::vector<std::string>& argum
     what.seed = recorded->seed;
     // with the recorded events at hand, this run's can be compared with them
     what.events = what.events || (verify && std::filesystem::exists(folder + "/events.jsonl.zst"));
+    what.bug = recorded->bug;
   } else if (std::filesystem::is_regular_file(runs[0])) {
     what.file = runs[0];
     if (!options.has("seed")) {

@@ -117,6 +117,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
   RunResult result;
   result.scenario = scenario.name;
   result.seed = seed;
+  result.bug = options.bug;
 
   Kernel kernel;
   Cluster cluster(kernel, scenario.cluster, seed);

@@ -76,6 +76,7 @@ struct RunResult {
   std::int64_t elections = 0, isr_shrinks = 0, truncations = 0;
   std::optional<Failure> failure;
   std::string replay;  // the command that repeats the run
+  std::string bug;     // museum: the armed mutation, "" = none
 };
 
 struct Progress {

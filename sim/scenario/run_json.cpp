@@ -108,6 +108,7 @@ std::string to_json(const RunResult& r) {
   json["isr_shrinks"] = r.isr_shrinks;
   json["truncations"] = r.truncations;
   json["replay"] = r.replay;
+  if (!r.bug.empty()) json["bug"] = r.bug;
   json["failure"] = nullptr;
   if (r.failure) {
     const Failure& f = *r.failure;
@@ -129,6 +130,7 @@ std::optional<RunResult> parse_run_json(std::string_view source) {
   for (const char c : text(json, "trace_hash")) r.trace_hash = r.trace_hash * 16 + static_cast<std::uint64_t>(c <= '9' ? c - '0' : c - 'a' + 10);
   r.version = text(json, "version");
   r.replay = text(json, "replay");
+  r.bug = text(json, "bug");
   r.virtual_ns = ns_of_s(member(json, "virtual_s"));
   r.wall_ns = ns_of_s(member(json, "wall_s"));
   r.events = number(json, "events");

@@ -40,6 +40,11 @@ void trace_answer(Broker& broker, const Partition* partition, std::int16_t acks,
   broker.host().trace.emit(TraceKind::produce_answered, partition == nullptr ? 0 : partition->subject(), answer.base_offset, answer.error_code, &note);
 }
 
+/// After a wait: the replica is still there and leads in the epoch in which it appended.
+bool still_leads(Broker& broker, const TopicIdPartition& id, const Partition* partition, LeaderEpoch epoch) {
+  return broker.find(id) == partition && partition->is_leader() && partition->leader_epoch() == epoch;
+}
+
 Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes records, Acks acks, MonoNs deadline) {
   Partition* const partition = broker.find(id);
   if (partition == nullptr || !partition->is_leader()) {
@@ -61,6 +66,7 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
     trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
     co_return answer;
   }
+  const LeaderEpoch epoch = partition->leader_epoch();
   if (partition->log().roll_flush_due()) broker.flush_later(id);
   PartitionAnswer answer = accepted(id.partition, *appended, partition->log_start());
   if (partition->log().flush_due()) {
@@ -70,7 +76,10 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
       co_return refused(id.partition, Error{Code::kafka_storage_error, ""});
     }
   }
-  if (acks == Acks::all) {
+  // The sync may have outlasted the leadership: what a follower's high watermark passes are its leader's records, not these.
+  if (acks == Acks::all && !still_leads(broker, id, partition, epoch)) {
+    answer = refused(id.partition, Error{Code::not_leader_or_follower, ""});
+  } else if (acks == Acks::all) {
     const Reached reached = co_await partition->replicated(appended->end, deadline);
     Code code = Code::none;
     if (reached == Reached::deadline) code = Code::request_timed_out;
@@ -78,7 +87,7 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
     else code = partition->replication_verdict();
     if (code != Code::none) answer = refused(id.partition, Error{code, ""});
   }
-  trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, appended->last, appended->producer_id);
+  trace_answer(broker, broker.find(id), static_cast<std::int16_t>(acks), answer, appended->last, appended->producer_id);
   co_return answer;
 }
 

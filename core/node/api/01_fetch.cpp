@@ -281,7 +281,7 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
       if (!wanted->linked()) partition->watch(*wanted, follower != no_node);
       const FetchNote note{partition->name().topic, partition->name().partition, replica, wanted->fetch_offset, Offset(data.high_watermark),
                            partition->log_start(), partition->log_end(), partition->leader_epoch(), data.records ? &*data.records : nullptr,
-                           request.isolation_level == 1};
+                           request.isolation_level == 1, wanted->current_leader_epoch, wanted->judged_epoch};
       host.trace.emit(TraceKind::fetch_answered, partition->subject(), wanted->fetch_offset.value(), data.error_code, &note);
     }
     const auto [at, added] = topic_at.try_emplace(wanted->id.topic_id, response.responses.size());

@@ -199,6 +199,19 @@ TEST(Check, I54_a_group_that_is_still_rebalancing_at_rest_fails) {
   }
 }
 
+TEST(Check, I54_what_a_deposed_coordinator_said_last_is_not_the_groups_state) {
+  for (const bool of_this_group : {true, false}) {
+    Clients rig;
+    rig.group_state(1, 2, 0);
+    const std::int32_t partition = coordinator_partition_of("billing", 50) + (of_this_group ? 0 : 1);
+    rig.emit(TraceKind::coordinator_loaded, 1, "offsets", partition, 0);
+    rig.judge().at_heal();
+    rig.pass_ms(60'000);
+    rig.judge().at_end();
+    EXPECT_EQ(rig.failed("I54"), of_this_group ? 0 : 1);
+  }
+}
+
 TEST(Check, I55_a_commit_of_what_was_not_delivered_fails) {
   Clients rig;
   rig.append(0, BatchOf{});
@@ -390,6 +403,16 @@ TEST(Accounting, loss_copies_and_inversions_are_told_apart) {
   EXPECT_EQ(found.records().lost_acks_1, 1);
   EXPECT_EQ(found.records().duplicated, 1);
   EXPECT_EQ(found.inversions(), 1);
+}
+
+TEST(Accounting, a_batch_that_was_sent_again_without_idempotence_is_no_inversion) {
+  Ledger ledger;
+  for (std::int64_t i = 0; i < 4; ++i) ledger.batches.push_back(make_batch({.base = i, .values = {Ledger::value(i % 2)}}));
+  ledger.acked(0, 0);
+  const Accounting found = ledger.count();
+  EXPECT_EQ(found.inversions(), 0);
+  EXPECT_EQ(found.records().duplicated_unpromised, 2);
+  EXPECT_EQ(found.sends_compared(), 2);
 }
 
 TEST(Accounting, what_retention_removed_is_not_lost) {

@@ -41,10 +41,29 @@ TEST(Check, I17_a_member_whose_caught_up_incarnation_is_gone_fails) {
     rig.load(2, 0, 0);
     rig.emit(TraceKind::node_started, 2, "");
     if (fetches_again) rig.append(2, {.base = 0}, false);
-    rig.publish(Rig::image_with({.partition_epoch = 1}), 11);
+    rig.publish(Rig::image_with({.isr = {NodeId(1), NodeId(2)}}, orders_id, {}, 13), 11);  // broker 3 registers again
+    rig.publish(Rig::image_with({.partition_epoch = 1}, orders_id, {}, 13), 12);
     EXPECT_EQ(rig.failed("I17"), fetches_again ? 0 : 1);
     EXPECT_EQ(rig.evaluated("I17"), 1);
   }
+}
+
+TEST(Check, I17_a_process_that_has_not_registered_is_not_who_joined) {
+  Rig rig;
+  for (std::uint16_t machine = 0; machine < 3; ++machine) {
+    rig.load(machine, 0, 0);
+    rig.emit(TraceKind::node_started, machine, "");
+  }
+  rig.publish(Rig::image_with({.isr = {NodeId(1), NodeId(2)}}), 10);
+  rig.lead(0, 0);
+  rig.isr(0, {NodeId(1), NodeId(2)}, {NodeId(1), NodeId(2)}, 0);
+  rig.replicate({.base = 0});
+  rig.high_watermark(0, 1, 0);
+  rig.power_loss(2);
+  rig.load(2, 0, 0);
+  rig.emit(TraceKind::node_started, 2, "");
+  rig.publish(Rig::image_with({.partition_epoch = 1}), 11);
+  EXPECT_EQ(rig.failed("I17"), 0) << "the record speaks of the broker that registered last";
 }
 
 TEST(Check, I18_an_election_outside_of_isr_and_elr_fails) {
@@ -127,6 +146,40 @@ TEST(Check, I10_cutting_committed_metadata_fails) {
   EXPECT_EQ(rig.failed("I10"), 0);
   rig.emit(TraceKind::truncated, 4, "__cluster_metadata-0", 1, 3);
   EXPECT_EQ(rig.failed("I10"), 1);
+}
+
+TEST(Check, I10_a_node_of_the_quorum_that_cuts_below_its_own_high_watermark_fails) {
+  Rig rig;
+  rig.emit(TraceKind::quorum_high_watermark, 4, "__cluster_metadata-0", 3, 1);
+  rig.emit(TraceKind::quorum_truncated, 4, "__cluster_metadata-0", 3, 4);
+  EXPECT_EQ(rig.failed("I10"), 0);
+  rig.emit(TraceKind::quorum_truncated, 4, "__cluster_metadata-0", 2, 3);
+  EXPECT_EQ(rig.failed("I10"), 1);
+  rig.emit(TraceKind::node_crashed, 4, "", 1, 0);
+  rig.emit(TraceKind::quorum_truncated, 4, "__cluster_metadata-0", 1, 2);
+  EXPECT_EQ(rig.failed("I10"), 1) << "a process that died has forgotten it";
+}
+
+TEST(Check, I21_what_a_wiped_voter_took_from_the_majority_is_excused) {
+  for (const bool wiped : {false, true}) {
+    Rig rig;
+    rig.emit(TraceKind::quorum_role, 3, "__cluster_metadata-0", leader_role, 1);
+    for (const std::uint16_t machine : {std::uint16_t{3}, std::uint16_t{4}, std::uint16_t{5}})
+      rig.append(machine, make_batch({.base = 0, .values = {"a", "b"}}), false, "__cluster_metadata", 0, metadata_topic_id);
+    for (const std::uint16_t machine : {std::uint16_t{3}, std::uint16_t{4}})
+      rig.append(machine, make_batch({.base = 2, .values = {"c"}}), false, "__cluster_metadata", 0, metadata_topic_id);
+    rig.emit(TraceKind::quorum_high_watermark, 3, "__cluster_metadata-0", 3, 1);
+    const FaultNote fault{wiped ? "wipe-disk" : "kill", "controller-2"};
+    rig.emit(TraceKind::fault_began, 3, "controller-2", 0, 0, &fault);
+    rig.emit(TraceKind::node_crashed, 4, "", 1, 0);
+    rig.emit(TraceKind::log_loaded, 4, "__cluster_metadata-0", 0, 0);
+    // Controller 3 is elected by the empty one and writes something else there.
+    rig.emit(TraceKind::quorum_role, 5, "__cluster_metadata-0", leader_role, 2);
+    for (const std::uint16_t machine : {std::uint16_t{5}, std::uint16_t{4}})
+      rig.append(machine, make_batch({.base = 2, .epoch = 2, .values = {"d"}}), false, "__cluster_metadata", 0, metadata_topic_id);
+    rig.emit(TraceKind::quorum_high_watermark, 5, "__cluster_metadata-0", 3, 2);
+    EXPECT_EQ(rig.failed("I21"), wiped ? 0 : 1);
+  }
 }
 
 TEST(Check, I71_two_hashes_fail) {

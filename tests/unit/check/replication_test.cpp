@@ -141,6 +141,7 @@ TEST(Check, I6_two_leaders_in_an_epoch_fail) {
 
 TEST(Check, I6_a_writer_in_anothers_epoch_fails) {
   Rig rig;
+  rig.publish(Rig::image_with({}), 10);
   rig.lead(0, 4);
   rig.append(1, {.base = 0, .epoch = 4});
   EXPECT_EQ(rig.failed("I6"), 1);
@@ -252,6 +253,19 @@ TEST(Check, I24_a_deposed_leader_that_acknowledges_what_its_successor_lacks_fail
   EXPECT_EQ(rig.failed("I24"), 0) << "what the successor has was earned";
   rig.answer_produce(0, 3, 3, 0);
   EXPECT_EQ(rig.failed("I24"), 1);
+}
+
+TEST(Check, I24_a_fetch_served_in_another_epoch_than_it_names_fails) {
+  for (const std::int32_t asked : {-1, 0, 1}) {
+    Rig rig;
+    three_committed(rig);
+    FetchNote note{"orders", 0, NodeId(2), Offset(3), Offset(3), Offset(0), Offset(3), LeaderEpoch(0), nullptr, false};
+    note.asked_epoch = LeaderEpoch(asked);
+    note.judged_epoch = LeaderEpoch(0);
+    rig.emit(TraceKind::fetch_answered, 0, "orders-0", 3, 0, &note);
+    EXPECT_EQ(rig.failed("I24"), asked == 1 ? 1 : 0);
+    EXPECT_EQ(rig.evaluated("I24"), asked == -1 ? 0 : 1);
+  }
 }
 
 TEST(Check, I25_a_batch_of_a_deleted_topic_under_the_new_one_fails) {

@@ -108,7 +108,7 @@ class Rig {
     std::int32_t leader_epoch = 0, partition_epoch = 0;
     bool recovering = false;
   };
-  static controller::Image image_with(const PartitionState& state, Uuid topic_id = orders_id, const std::vector<NodeId>& fenced = {});
+  static controller::Image image_with(const PartitionState& state, Uuid topic_id = orders_id, const std::vector<NodeId>& fenced = {}, std::int64_t epoch_of_3 = 3);
   void publish(const controller::Image& image, std::int64_t offset, std::uint16_t machine = 3) {
     const ImageNote note{&image, machine >= 3, true};
     emit(TraceKind::image_published, machine, "", offset, static_cast<std::int64_t>(image.hash()), &note);
@@ -128,12 +128,12 @@ class Rig {
   Judge judge_;
 };
 
-inline controller::Image Rig::image_with(const PartitionState& state, Uuid topic_id, const std::vector<NodeId>& fenced) {
+inline controller::Image Rig::image_with(const PartitionState& state, Uuid topic_id, const std::vector<NodeId>& fenced, std::int64_t epoch_of_3) {
   std::vector<wire::MetadataRecord> records;
   for (std::int32_t id = 1; id <= 3; ++id) {
     wire::RegisterBrokerRecord broker;
     broker.broker_id = id;
-    broker.broker_epoch = id;
+    broker.broker_epoch = id == 3 ? epoch_of_3 : id;
     broker.incarnation_id = Uuid{1, static_cast<std::uint64_t>(id)};
     broker.fenced = std::find(fenced.begin(), fenced.end(), NodeId(id)) != fenced.end();
     records.emplace_back(std::move(broker));

@@ -271,6 +271,36 @@ TEST_F(LogTest, leftovers_of_deletion_and_compaction_are_removed_at_load) {
   EXPECT_FALSE(has("00000000000000000500.index"));
 }
 
+TEST_F(LogTest, a_deletion_that_a_power_loss_undid_in_part_takes_nothing_that_was_not_deleted) {
+  open();
+  fill(*this, 200);
+  ASSERT_GT(log->segment_count(), 4u);
+  const Offset first_left = log->segments()[4].base();
+  Log::LoadOptions options;
+  options.recovery_point = log->active_base();
+  const Offset end = log->end_offset();
+  // Four segments were renamed; two of the names are the old ones again, and of the fourth only the index got its new one.
+  const auto rename = [&](std::size_t index, std::string_view suffix) {
+    const std::string path = "data/orders-3/" + segment_file_name(log->segments()[index].base(), suffix);
+    ASSERT_TRUE(disk.rename(path, path + ".deleted"));
+  };
+  for (const char* const suffix : {".log", ".index", ".timeindex"}) rename(1, suffix);
+  rename(3, ".index");
+  open(options);
+  EXPECT_EQ(log->start_offset(), first_left);
+  EXPECT_EQ(log->end_offset(), end);
+  EXPECT_EQ(log->segments().front().base(), first_left);
+  expect_true(*this);
+  // The names go when the removal of the rest is durable.
+  ASSERT_TRUE(log->next_removal());
+  ASSERT_TRUE(log->remove_due_files(*log->next_removal()));
+  EXPECT_TRUE(log->next_removal());
+  EXPECT_TRUE(log->flush_time_due(*log->next_removal()));
+  ASSERT_TRUE(flush());
+  ASSERT_TRUE(log->remove_due_files(*log->next_removal()));
+  EXPECT_FALSE(log->next_removal());
+}
+
 TEST_F(LogTest, random_lives_of_a_log_end_in_a_true_log) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     disk.files.clear();
