@@ -4,8 +4,7 @@
 // Listens to: produce_answered with acks=all by a node that no longer leads the newest epoch; fetch_answered.
 // A refusal by such a node counts as evaluated: it was asked, and nothing came of it.
 // Legal exceptions: acks=0 and 1; an answer that was already earned: the records are in the successor's log; a fetch that
-// names no epoch. Deposed
-// controllers and coordinators write through their logs and are judged there (I21, I14, I53).
+// names no epoch. Deposed controllers and coordinators write through their logs and are judged there (I21, I14, I53).
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 
