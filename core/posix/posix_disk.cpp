@@ -33,7 +33,7 @@ constexpr const char* refused = "a path that leaves the node's folder";
 
 class PosixFile final : public File {
  public:
-  explicit PosixFile(Descriptor file) : file_(std::move(file)) {}
+  PosixFile(Descriptor file, Durability durability) : file_(std::move(file)), durability_(durability) {}
 
   Result<bool> write(std::uint64_t at, const Bytes& bytes) override;
   Result<bool> truncate(std::uint64_t size) override {
@@ -55,6 +55,7 @@ class PosixFile final : public File {
  protected:
   void start_read(std::uint64_t at, std::uint64_t size, Completion<Result<Bytes>>& done) override { done.complete(read_now(at, size)); }
   void start_sync(Completion<Result<bool>>& done) override {
+    if (durability_ == Durability::forgotten) return done.complete(true);
     if (failed_ || ::fdatasync(file_.get()) != 0) {
       failed_ = true;  // the kernel has dropped the pages: a second sync that succeeds would prove nothing
       return done.complete(error(Code::io_error, "cannot be synced"));
@@ -65,6 +66,7 @@ class PosixFile final : public File {
  private:
   Result<Bytes> read_now(std::uint64_t at, std::uint64_t size) const;
   Descriptor file_;
+  Durability durability_;
   bool failed_ = false;
 };
 
@@ -115,19 +117,32 @@ Result<Bytes> PosixFile::read_now(std::uint64_t at, std::uint64_t size) const {
 
 }  // namespace
 
-Result<std::unique_ptr<PosixDisk>> PosixDisk::open_root(const std::string& root) {
+Result<std::unique_ptr<PosixDisk>> PosixDisk::open_root(const std::string& root, Durability durability) {
   std::error_code failed;
   fs::create_directories(root, failed);
   if (failed) return error(Code::io_error, "the data folder cannot be made");
   Descriptor lock(::open((root + "/.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
   if (!lock.valid()) return error(Code::io_error, "the data folder cannot be written");
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) return error(Code::already_exists, "another process uses the data folder");
-  return std::unique_ptr<PosixDisk>(new PosixDisk(root, std::move(lock)));
+  return std::unique_ptr<PosixDisk>(new PosixDisk(root, std::move(lock), durability));
+}
+
+Result<std::unique_ptr<PosixDisk>> PosixDisk::open_as(const std::string& name, const std::string& folder, Durability durability) {
+  Result<std::unique_ptr<PosixDisk>> disk = open_root(folder, durability);
+  if (disk) (*disk)->name_ = name;
+  return disk;
 }
 
 std::string PosixDisk::full(std::string_view path) const {
   while (!path.empty() && path.back() == '/') path.remove_suffix(1);
   if (path.empty()) return root_;
+  if (!name_.empty()) {
+    if (path.substr(0, name_.size()) != name_) return {};
+    path.remove_prefix(name_.size());
+    if (path.empty()) return root_;
+    if (path.front() != '/') return {};
+    path.remove_prefix(1);
+  }
   for (std::string_view rest = path;;) {
     const std::size_t slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
@@ -151,7 +166,7 @@ Result<FilePtr> PosixDisk::open(std::string_view path, OpenMode mode) {
   if (mode == OpenMode::create_new) flags |= O_EXCL;
   Descriptor file(::open(name.c_str(), flags, 0644));
   if (!file.valid()) return io_failed(errno, "cannot be opened");
-  return FilePtr(std::make_shared<PosixFile>(std::move(file)));
+  return FilePtr(std::make_shared<PosixFile>(std::move(file), durability_));
 }
 
 Result<std::vector<std::string>> PosixDisk::list(std::string_view folder) {
@@ -205,6 +220,7 @@ Result<bool> PosixDisk::make_folder(std::string_view path) {
 void PosixDisk::start_sync_dir(const std::string& folder, Completion<Result<bool>>& done) {
   const std::string name = full(folder);
   if (name.empty()) return done.complete(error(Code::io_error, refused));
+  if (durability_ == Durability::forgotten) return done.complete(true);
   const Descriptor opened(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened.valid()) return done.complete(io_failed(errno, "no such folder"));
   if (::fsync(opened.get()) != 0) return done.complete(error(Code::io_error, "a folder cannot be synced"));

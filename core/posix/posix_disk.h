@@ -14,10 +14,15 @@
 
 namespace harrow::posix {
 
+/// Whether syncs reach the device. A folder that goes with the process needs none: it is in memory, as far as that goes.
+enum class Durability : std::uint8_t { kept, forgotten };
+
 class PosixDisk final : public Disk {
  public:
   /// Creates the folder if need be, and takes its lock. Errors: already_exists (another process has it), io_error.
-  static Result<std::unique_ptr<PosixDisk>> open_root(const std::string& root);
+  static Result<std::unique_ptr<PosixDisk>> open_root(const std::string& root, Durability durability = Durability::kept);
+  /// `folder` stands for the node's only folder `name`: what the node calls NAME/x is x there. Errors as above.
+  static Result<std::unique_ptr<PosixDisk>> open_as(const std::string& name, const std::string& folder, Durability durability = Durability::kept);
 
   Result<FilePtr> open(std::string_view path, OpenMode mode) override;
   Result<std::vector<std::string>> list(std::string_view folder) override;
@@ -31,11 +36,14 @@ class PosixDisk final : public Disk {
   void start_room(std::uint64_t bytes, Completion<Result<bool>>& done) override;
 
  private:
-  PosixDisk(std::string root, Descriptor lock) : root_(std::move(root)), lock_(std::move(lock)) {}
+  PosixDisk(std::string root, Descriptor lock, Durability durability)
+      : root_(std::move(root)), lock_(std::move(lock)), durability_(durability) {}
   /// Empty for a path that is refused.
   std::string full(std::string_view path) const;
   std::string root_;
   Descriptor lock_;
+  Durability durability_;
+  std::string name_;  // of the folder that stands for the root; empty: the root is itself
 };
 
 }  // namespace harrow::posix

@@ -1,11 +1,14 @@
 #include "core/posix/posix_host.h"
 
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
+#include <vector>
 
 namespace harrow::posix {
 namespace {
@@ -49,12 +52,66 @@ class PosixHost::Signals final : public Watched {
   bool asked_ = false;
 };
 
-PosixHost::PosixHost(std::unique_ptr<PosixDisk> disk)
-    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_(std::move(disk)), scope_(queue_) {
+/// What other threads ask for, and the descriptor that wakes this one.
+class PosixHost::Mailbox final : public Watched {
+ public:
+  explicit Mailbox(PosixHost& owner) : owner_(owner), bell_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+    CHECK_SAYING(bell_.valid(), "an eventfd is available");
+    owner_.poller_.watch(bell_.get(), *this, true, false);
+  }
+  ~Mailbox() override { owner_.poller_.forget(bell_.get()); }
+  void put(std::function<void()> turn) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    turns_.push_back(std::move(turn));
+    const std::uint64_t one = 1;
+    CHECK(::write(bell_.get(), &one, sizeof(one)) == static_cast<ssize_t>(sizeof(one)));
+  }
+  void on_io(bool, bool, bool) override {
+    std::vector<std::function<void()>> turns;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      std::uint64_t rung = 0;
+      if (::read(bell_.get(), &rung, sizeof(rung)) != static_cast<ssize_t>(sizeof(rung))) return;
+      turns.swap(turns_);
+    }
+    for (const std::function<void()>& turn : turns) owner_.enter(turn);
+  }
+
+ private:
+  PosixHost& owner_;
+  Descriptor bell_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> turns_;
+};
+
+/// A client keeps no files.
+class PosixHost::AbsentDisk final : public Disk {
+ public:
+  Result<FilePtr> open(std::string_view, OpenMode) override { return none(); }
+  Result<std::vector<std::string>> list(std::string_view) override { return none(); }
+  bool exists(std::string_view) override { return false; }
+  Result<bool> rename(std::string_view, std::string_view) override { return none(); }
+  Result<bool> remove(std::string_view) override { return none(); }
+  Result<bool> make_folder(std::string_view) override { return none(); }
+
+ protected:
+  void start_sync_dir(const std::string&, Completion<Result<bool>>& done) override { done.complete(none()); }
+  void start_room(std::uint64_t, Completion<Result<bool>>& done) override { done.complete(none()); }
+
+ private:
+  static tl::unexpected<Error> none() { return error(Code::io_error, "this process keeps no files"); }
+};
+
+PosixHost::PosixHost(std::unique_ptr<PosixDisk> disk, TraceSink* trace)
+    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_(std::move(disk)), scope_(queue_), mailbox_(std::make_unique<Mailbox>(*this)) {
+  if (disk_ == nullptr) disk_ = std::make_unique<AbsentDisk>();
   now_ns_ = clock_.mono().value();
-  host_ = std::make_unique<Host>(Host{clock_, timers_, net_, *disk_, cpu_, fresh_random(), scope_, Tracer(trace_, 0, now_ns_),
+  TraceSink& sink = trace != nullptr ? *trace : dropped_;
+  host_ = std::make_unique<Host>(Host{clock_, timers_, net_, *disk_, cpu_, fresh_random(), scope_, Tracer(sink, 0, now_ns_),
                                       [this](Code why) { halted_ = why; }});
 }
+
+void PosixHost::post(std::function<void()> turn) { mailbox_->put(std::move(turn)); }
 
 PosixHost::~PosixHost() { scope_.destroy_all(); }
 

@@ -4,7 +4,8 @@
 // touch the system; it alone in core/ does.
 // Invariants: coroutines run only within run() and enter(), one at a time; what was posted runs before the sockets are
 // asked again, but only so much of it that they never starve.
-// Limits of this version: trace events are dropped; see posix_net.h and posix_disk.h for theirs.
+// Several hosts may live in one program, each run by a thread of its own; post() is the only door between them.
+// Limits of this version: trace events are dropped unless a sink is given; see posix_net.h and posix_disk.h for theirs.
 #pragma once
 
 #include <functional>
@@ -21,7 +22,8 @@ namespace harrow::posix {
 
 class PosixHost {
  public:
-  explicit PosixHost(std::unique_ptr<PosixDisk> disk);
+  /// Without a disk every file is an error: for clients. Without a sink trace events are dropped.
+  explicit PosixHost(std::unique_ptr<PosixDisk> disk, TraceSink* trace = nullptr);
   ~PosixHost();
   PosixHost(const PosixHost&) = delete;
   PosixHost& operator=(const PosixHost&) = delete;
@@ -29,9 +31,13 @@ class PosixHost {
   Host& host() { return *host_; }
   /// Runs `start` as a turn (for starting roots).
   void enter(const std::function<void()>& start);
+  /// From any thread: `turn` runs soon, in a turn of its own on the thread that runs this host; after run() it never does.
+  void post(std::function<void()> turn);
   /// Interrupt and terminate no longer end the process: the first one calls this in a turn of its own, a second one
   /// ends the process at once.
   void on_stop_signal(std::function<void()> stop);
+  PosixNetwork& network() { return net_; }
+  Poller& poller() { return poller_; }
   /// Runs turns until finish() or a halt.
   void run();
   /// Ends run() after the present turn.
@@ -49,6 +55,8 @@ class PosixHost {
     bool wants(TraceKind) const override { return false; }
   };
   class Signals;
+  class Mailbox;
+  class AbsentDisk;
 
   List<Ready> run_list_;
   ReadyQueue queue_;
@@ -56,12 +64,13 @@ class PosixHost {
   PosixClock clock_;
   PosixTimers timers_;
   PosixNetwork net_;
-  std::unique_ptr<PosixDisk> disk_;
+  std::unique_ptr<Disk> disk_;
   PosixCpu cpu_;
-  DroppedTrace trace_;
+  DroppedTrace dropped_;
   std::int64_t now_ns_ = 0;
   Scope scope_;
   std::unique_ptr<Signals> signals_;
+  std::unique_ptr<Mailbox> mailbox_;
   std::unique_ptr<Host> host_;
   bool finished_ = false;
   std::optional<Code> halted_;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -45,6 +46,18 @@ Endpoint endpoint_of(const sockaddr_in& address) {
 }
 
 Descriptor tcp_socket() { return Descriptor(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)); }
+
+/// Fills the address of a host's name in.
+bool look_up(const std::string& host, sockaddr_in& address) {
+  addrinfo wanted{};
+  wanted.ai_family = AF_INET;
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return false;
+  address.sin_addr = reinterpret_cast<const sockaddr_in*>(found->ai_addr)->sin_addr;
+  ::freeaddrinfo(found);
+  return true;
+}
 
 bool bind_to(int fd, const sockaddr_in& address) { return ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0; }
 
@@ -286,12 +299,33 @@ PosixNetwork::PosixNetwork(Poller& poller, ReadyQueue& queue) : poller_(poller),
 
 PosixNetwork::~PosixNetwork() = default;
 
-Result<bool> PosixNetwork::listen(std::uint16_t port, AcceptHandler on_accept) {
+Result<std::uint16_t> PosixNetwork::reserve(const std::string& address, std::uint16_t port, std::uint16_t name) {
+  sockaddr_in bound = loopback(port);
+  if (::inet_pton(AF_INET, address.c_str(), &bound.sin_addr) != 1) return error(Code::not_found, "not a numeric address");
   Descriptor socket = tcp_socket();
   if (!socket.valid()) return error(Code::io_error, "no socket");
   const int on = 1;
   ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));  // a restart must not wait for old connections
-  if (!bind_to(socket.get(), loopback(port)) || ::listen(socket.get(), SOMAXCONN) != 0) {
+  socklen_t size = sizeof(bound);
+  if (!bind_to(socket.get(), bound) || ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0) {
+    if (errno == EADDRINUSE) return error(Code::already_exists, "somebody listens on this port");
+    return error(Code::io_error, "cannot listen");
+  }
+  const std::uint16_t given = ntohs(bound.sin_port);
+  reserved_.insert_or_assign(name != 0 ? name : given, std::move(socket));
+  return given;
+}
+
+Result<bool> PosixNetwork::listen(std::uint16_t port, AcceptHandler on_accept) {
+  auto found = reserved_.find(port);
+  if (found == reserved_.end()) {
+    const Result<std::uint16_t> bound = reserve("127.0.0.1", port);
+    if (!bound) return pass(bound.error());
+    found = reserved_.find(*bound);
+  }
+  Descriptor socket = std::move(found->second);
+  reserved_.erase(found);
+  if (::listen(socket.get(), SOMAXCONN) != 0) {
     if (errno == EADDRINUSE) return error(Code::already_exists, "somebody listens on this port");
     return error(Code::io_error, "cannot listen");
   }
@@ -310,7 +344,7 @@ std::uint16_t PosixNetwork::free_port() {
 
 void PosixNetwork::start_connect(const Endpoint& to, Completion<Result<ConnectionPtr>>& done) {
   sockaddr_in address = loopback(to.port);
-  if (to.host != "localhost" && ::inet_pton(AF_INET, to.host.c_str(), &address.sin_addr) != 1)
+  if (to.host != "localhost" && ::inet_pton(AF_INET, to.host.c_str(), &address.sin_addr) != 1 && !look_up(to.host, address))
     return done.complete(error(Code::not_found, "no such host"));
   Descriptor socket = tcp_socket();
   if (!socket.valid()) return done.complete(error(Code::connection_refused, "no socket"));

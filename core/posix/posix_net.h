@@ -1,11 +1,12 @@
-// Frames over TCP on this machine's loopback.
+// Frames over TCP.
 //
 // Purpose: implements core/host/net.h with non-blocking sockets. Owner: PosixHost. It touches sockets and the poller.
 // Invariants: no code of a node runs within send, close or a read's completion, which only posts; a connection's
 // descriptor is closed with its object or by close(), whichever comes first. What was read ahead is bounded: a peer
 // that sends more than is read meets a full socket.
-// Limits of this version: it listens on 127.0.0.1 alone and connects to numeric IPv4 addresses and "localhost";
-// close() drops what the socket has not taken yet (wait for flushed() first).
+// A port that was not reserved at another address is listened to on 127.0.0.1 alone.
+// Limits of this version: IPv4 alone; a host's name is looked up in place, so that the node waits for it; close() drops
+// what the socket has not taken yet (wait for flushed() first).
 #pragma once
 
 #include <cstdint>
@@ -90,6 +91,9 @@ class PosixNetwork final : public Network {
   PosixNetwork(Poller& poller, ReadyQueue& queue);
   ~PosixNetwork() override;
   Result<bool> listen(std::uint16_t port, AcceptHandler on_accept) override;
+  /// Binds a port of `address` now (numeric; 0: any free port) for a later listen() with the port that it returns, so
+  /// that nobody else takes it meanwhile; until then it refuses connections. With `name`, listen(name) means this one.
+  Result<std::uint16_t> reserve(const std::string& address, std::uint16_t port, std::uint16_t name = 0);
   /// A port on which nobody listens now; 0 when there is none.
   static std::uint16_t free_port();
 
@@ -101,6 +105,7 @@ class PosixNetwork final : public Network {
   class Connecting;
   Poller& poller_;
   ReadyQueue& queue_;
+  std::map<std::uint16_t, Descriptor> reserved_;
   std::map<std::uint16_t, std::unique_ptr<Listener>> listeners_;
   std::map<int, std::unique_ptr<Connecting>> connecting_;  // by descriptor
 };

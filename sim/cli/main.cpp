@@ -23,7 +23,7 @@ constexpr Examples report_examples{"harrow report latest", "harrow report latest
 constexpr Examples museum_examples{"harrow museum list", "harrow museum run R01 --seeds 1..50", "harrow museum run --all --seeds 1..100"};
 constexpr Examples log_examples{"harrow log dump data/orders-0", "harrow log verify data", "harrow log verify /var/lib/kafka/data"};
 constexpr Examples bench_examples{"harrow bench kernel", "harrow bench cluster --seeds 1..20", "harrow bench saturated --scale 25"};
-constexpr Examples serve_examples{"harrow serve", "harrow serve --port 9092 --data data", "harrow serve --port 0 --ready-file ready --set num.partitions=3"};
+constexpr Examples serve_examples{"harrow serve --brokers 3 --topic orders:12:3", "harrow serve --port 9092 --data data", "harrow serve --brokers 3 --port 0 --ready-file ready --admin-file admin --fast-failover"};
 constexpr Examples version_examples{"harrow version", "harrow version --json", "harrow version -q"};
 
 constexpr Command table[] = {
@@ -39,7 +39,7 @@ constexpr Command table[] = {
     {"museum", "", "list | run ID | run --all", "Switches historical bugs on and shows which check catches each (museum build only).", museum_examples, museum_command},
     {"log", "", "dump|verify DIR", "Looks into log folders of Harrow and of Apache Kafka.", log_examples, log_command},
     {"bench", "", "kernel|cluster|checks|saturated|brokers|idle|append", "Measures, and prints rows as JSON.", bench_examples, bench_command},
-    {"serve", "", "[--port PORT] [--data DIR] [--ready-file FILE] [--set KEY=VALUE]...", "Runs one real node on this machine, for development and tests.", serve_examples, serve_command},
+    {"serve", "", "[--brokers N] [--port PORT] [--data DIR] [--config FILE] [--set KEY=VALUE]... [--topic NAME:PARTITIONS:RF]... [options]", "Runs a real node or cluster on this machine, for development and tests.", serve_examples, serve_command},
     {"version", "", "[--json]", "Prints the version.", version_examples, version_command},
 };
 

@@ -1,14 +1,22 @@
-// `harrow serve`: one real node (broker and controller) on this machine's loopback, for development, tests and CI.
+// `harrow serve`: real nodes on sockets and files, for development, tests and CI: a whole cluster in this process, one
+// thread a node, or one node of a larger cluster as its server.properties says.
 #include <fmt/format.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 
+#include "core/async/wait.h"
+#include "core/client/admin.h"
+#include "core/log/checkpoint_files.h"
 #include "core/model/config_keys.h"
-#include "core/node/node.h"
-#include "core/posix/posix_host.h"
+#include "core/posix/http_listener.h"
 #include "sim/cli/command.h"
+#include "sim/cli/served_node.h"
+#include "sim/cli/server_properties.h"
 
 namespace harrow::cli {
 
@@ -16,8 +24,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* local_cluster_id = "harrow-local-cluster-1";
-constexpr std::int64_t readiness_poll_ms = 5;
+constexpr std::uint64_t most_brokers = 100;
+constexpr std::int64_t topic_poll_ms = 5;
+constexpr std::int64_t figures_timeout_ms = 500;
+
+/// Detecting a dead node within a fraction of a second, on one machine. Each is printed.
+const ConfigMap fast_failover_settings = {{"broker.heartbeat.interval.ms", "100"},
+                                          {"broker.session.timeout.ms", "400"},
+                                          {"controller.quorum.election.backoff.max.ms", "50"},
+                                          {"controller.quorum.election.timeout.ms", "100"},
+                                          {"controller.quorum.fetch.timeout.ms", "300"},
+                                          {"controller.quorum.request.timeout.ms", "300"},
+                                          {"replica.fetch.wait.max.ms", "100"},
+                                          {"replica.lag.time.max.ms", "500"}};
 
 /// A temporary data folder, removed at the end.
 class TemporaryFolder {
@@ -43,7 +62,7 @@ class TemporaryFolder {
 };
 
 /// Written beside and renamed, so that whoever waits for the file finds it whole.
-bool write_ready_file(const std::string& path, const std::string& text) {
+bool write_whole(const std::string& path, const std::string& text) {
   const std::string fresh = path + ".tmp";
   std::FILE* const file = std::fopen(fresh.c_str(), "wb");
   if (file == nullptr) return false;
@@ -51,17 +70,206 @@ bool write_ready_file(const std::string& path, const std::string& text) {
   return (std::fclose(file) == 0) && written && std::rename(fresh.c_str(), path.c_str()) == 0;
 }
 
-Root announce(Scope&, Label, posix::PosixHost& process, const Node& node, const Terminal& terminal, const std::string& listener, const std::string& ready_file) {
-  while (!node.ready()) co_await Sleep(process.host().timers, after_ms(process.host().clock.mono(), readiness_poll_ms), "readiness");
-  terminal.put(listener + "\n");
-  if (!ready_file.empty() && !write_ready_file(ready_file, listener + "\n")) terminal.warn("harrow serve: cannot write " + ready_file);
+/// "orders:12:3"; the counts may be left out.
+std::optional<NewTopic> parse_topic(std::string_view text) {
+  NewTopic topic;
+  const std::size_t first = text.find(':');
+  topic.name = std::string(text.substr(0, first));
+  const auto number = [](std::string_view digits, auto& value) {
+    const auto end = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return !digits.empty() && end.ec == std::errc() && end.ptr == digits.data() + digits.size() && value > 0;
+  };
+  if (topic.name.empty()) return std::nullopt;
+  if (first == std::string_view::npos) return topic;
+  const std::string_view counts = text.substr(first + 1);
+  const std::size_t second = counts.find(':');
+  if (!number(counts.substr(0, second), topic.partitions)) return std::nullopt;
+  if (second != std::string_view::npos && !number(counts.substr(second + 1), topic.replication_factor)) return std::nullopt;
+  return topic;
 }
 
-Root stop_cleanly(Scope&, Label, posix::PosixHost& process, Node& node, bool& clean) {
-  Task<bool> stopping = node.stop();
-  clean = co_await stopping;
-  process.finish();
+/// The cluster that a folder was formatted for, if it was; an empty text if its meta.properties is damaged.
+std::optional<std::string> formatted_for(const fs::path& folder) {
+  const std::optional<std::string> text = read_text((folder / "meta.properties").string());
+  if (!text) return std::nullopt;
+  const Result<MetaProperties> found = parse_meta_properties(*text);
+  return found ? found->cluster_id : std::string();
 }
+
+std::string fresh_cluster_id(Host& host) {
+  Random random = host.random.fork("cluster");
+  Uuid id;
+  id.high = random.next();
+  id.low = random.next();
+  return to_text(id);
+}
+
+/// More descriptors than the usual 1024, as far as the system lets us.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The nodes, and the supervisor that watches them from the main thread.
+class Cluster {
+ public:
+  explicit Cluster(const Terminal& terminal) : terminal_(terminal), changed_(supervisor_.host().timers) {}
+
+  const Terminal& terminal_;
+  posix::PosixHost supervisor_{nullptr};
+  Signal changed_;
+  std::vector<std::unique_ptr<ServedNode>> nodes_;
+  std::vector<std::uint16_t> controller_ports_;
+  std::vector<NewTopic> topics_;
+  std::string ready_file_;
+  std::size_t ready_nodes_ = 0, parts_stopped_ = 0, ended_nodes_ = 0;
+  bool ready_ = false, stopping_ = false, clean_ = true, failed_ = false;
+
+  std::string bootstrap() const {
+    std::string list;
+    for (const auto& node : nodes_)
+      if (node->config().is_broker) list += (list.empty() ? "" : ",") + node->config().host + ":" + std::to_string(node->config().broker_port);
+    return list;
+  }
+
+  int run() {
+    supervisor_.on_stop_signal([this] { shut_down(supervisor_.host().scope, Label("stop"), *this); });
+    for (const auto& node : nodes_) {
+      ServedNode* const one = node.get();
+      node->start(supervisor_, {[this] {
+                                  ++ready_nodes_;
+                                  changed_.wake();
+                                },
+                                [this, one](std::optional<Code> gave_up) { ended(*one, gave_up); }});
+    }
+    supervisor_.enter([this] { bring_up(supervisor_.host().scope, Label("bring up"), *this); });
+    supervisor_.run();
+    supervisor_.end_scope();
+    nodes_.clear();
+    if (failed_) return exit_failed;
+    if (!clean_) terminal_.warn("harrow serve: stopped, but not cleanly: the next start recovers the logs");
+    return clean_ ? exit_ok : exit_failed;
+  }
+
+  posix::HttpAnswer answer(const posix::HttpRequest& request) {
+    if (request.method != "GET") return {405, "GET /ready or GET /metrics\n"};
+    if (request.path == "/ready") return ready_ ? posix::HttpAnswer{200, "ready\n"} : posix::HttpAnswer{503, stopping_ ? "stopping\n" : "starting\n"};
+    if (request.path != "/metrics") return {404, "GET /ready or GET /metrics\n"};
+    std::vector<NodeFigures> figures;
+    for (const auto& node : nodes_)
+      if (std::optional<NodeFigures> one = node->figures(figures_timeout_ms)) figures.push_back(std::move(*one));
+    return {200, metrics_text(figures), "text/plain; version=0.0.4; charset=utf-8"};
+  }
+
+ private:
+  void ended(ServedNode& node, std::optional<Code> gave_up) {
+    ++ended_nodes_;
+    if (gave_up) {
+      failed_ = true;
+      terminal_.warn(fmt::format("harrow serve: node {} gave up: {}", node.config().id.value(), name_of(*gave_up)));
+    }
+    changed_.wake();
+    if (ended_nodes_ == nodes_.size()) supervisor_.finish();
+  }
+  void fail(const std::string& why) {
+    failed_ = true;
+    terminal_.warn("harrow serve: " + why);
+    shut_down(supervisor_.host().scope, Label("stop"), *this);
+  }
+
+  static Root bring_up(Scope&, Label, Cluster& cluster) {
+    while (cluster.ready_nodes_ < cluster.nodes_.size()) co_await cluster.changed_.next();
+    if (!cluster.topics_.empty()) {
+      Task<std::string> making = make_topics(cluster);
+      const std::string problem = co_await making;
+      if (!problem.empty()) {
+        cluster.fail(problem);
+        co_return;
+      }
+    }
+    if (cluster.stopping_) co_return;
+    std::string text;
+    for (std::size_t i = 0; i < cluster.nodes_.size(); ++i) {
+      const NodeConfig& config = cluster.nodes_[i]->config();
+      text += fmt::format("node {}:", config.id.value());
+      if (config.is_broker) text += fmt::format(" PLAINTEXT://{}:{}", config.host, config.broker_port);
+      if (config.is_controller) text += fmt::format(" CONTROLLER://{}:{}", config.host, cluster.controller_ports_[i]);
+      text += "\n";
+      if (config.is_broker) text += fmt::format("node {}: Transitioning from RECOVERY to RUNNING\n", config.id.value());
+    }
+    const std::string list = cluster.bootstrap();
+    if (!list.empty()) text += "bootstrap.servers=" + list + "\n";
+    cluster.terminal_.put(text);
+    cluster.ready_ = true;
+    if (!cluster.ready_file_.empty() && !write_whole(cluster.ready_file_, list + "\n")) cluster.terminal_.warn("harrow serve: cannot write " + cluster.ready_file_);
+  }
+
+  /// Creates --topic's topics and waits until each partition has a leader; what went wrong, or nothing.
+  static Task<std::string> make_topics(Cluster& cluster) {
+    ClientConfig config;
+    for (const auto& node : cluster.nodes_)
+      if (node->config().is_broker) config.bootstrap_servers.push_back(Endpoint{node->config().host, node->config().broker_port});
+    Host& host = cluster.supervisor_.host();
+    Admin admin(host, config);
+    Task<Result<std::vector<NamedOutcome>>> creating = admin.create_topics(cluster.topics_);
+    const Result<std::vector<NamedOutcome>> created = co_await creating;
+    if (!created) co_return fmt::format("--topic: {}", created.error().what);
+    for (const NamedOutcome& outcome : *created) {
+      if (outcome.code != Code::none && outcome.code != Code::topic_already_exists)
+        co_return fmt::format("--topic {}: {}: {}", outcome.name, name_of(outcome.code), outcome.message);
+    }
+    std::vector<std::string> names;
+    for (const NewTopic& topic : cluster.topics_) names.push_back(topic.name);
+    for (;;) {
+      Task<Result<std::vector<DescribedTopic>>> describing = admin.describe_topics(names);
+      const Result<std::vector<DescribedTopic>> topics = co_await describing;
+      const bool led = topics && std::all_of(topics->begin(), topics->end(), [](const DescribedTopic& topic) {
+        return topic.code == Code::none && !topic.partitions.empty() &&
+               std::all_of(topic.partitions.begin(), topic.partitions.end(), [](const DescribedPartition& p) { return p.leader != no_node; });
+      });
+      if (led) co_return std::string();
+      co_await Sleep(host.timers, after_ms(host.clock.mono(), topic_poll_ms), "leaders");
+    }
+  }
+
+  /// First every broker hands over and closes its logs, for which it needs a quorum; then the quorum ends.
+  static Root shut_down(Scope&, Label, Cluster& cluster) {
+    if (cluster.stopping_) co_return;
+    cluster.stopping_ = true;
+    cluster.ready_ = false;
+    for (int part = 0; part < 2; ++part) {
+      std::size_t asked = 0;
+      for (const auto& node : cluster.nodes_) {
+        if (!node->running()) continue;
+        ++asked;
+        const auto note = [&cluster](bool clean) {
+          ++cluster.parts_stopped_;
+          cluster.clean_ = cluster.clean_ && clean;
+          cluster.changed_.wake();
+        };
+        if (part == 0) node->stop_broker(note);
+        else node->stop_quorum(note);
+      }
+      const std::size_t ended_before = cluster.ended_nodes_;
+      while (part == 0 && cluster.parts_stopped_ + (cluster.ended_nodes_ - ended_before) < asked) co_await cluster.changed_.next();
+      // The last node's end finishes the supervisor.
+    }
+  }
+};
+
+struct Wishes {
+  const Options& options;
+  const Terminal& terminal;
+  std::optional<ServerFile> file;
+  bool one_of_file = false;  // the node that the file describes, instead of a cluster of our own
+  std::uint64_t brokers = 1;
+  std::uint16_t port = 9092, controller_port = 0;
+  bool memory = false;
+};
+
+void warn(const Wishes& wishes, const std::string& why) { wishes.terminal.warn("harrow serve: " + why); }
 
 bool take_port(const Options& options, const char* name, std::uint16_t& port) {
   std::uint64_t given = port;
@@ -71,81 +279,228 @@ bool take_port(const Options& options, const char* name, std::uint16_t& port) {
     return false;
   }
   port = static_cast<std::uint16_t>(given);
-  if (port == 0) port = posix::PosixNetwork::free_port();
   return true;
+}
+
+/// What the command line sets above our defaults and the file; nothing after saying what is wrong.
+std::optional<ConfigMap> settings_of(const Wishes& wishes, std::size_t nodes) {
+  const std::string replicas = std::to_string(std::min<std::size_t>(nodes, 3));
+  ConfigMap settings = {{"controller.quorum.append.linger.ms", "0"},
+                        {"default.replication.factor", replicas},
+                        {"group.initial.rebalance.delay.ms", "0"},
+                        {"min.insync.replicas", "1"},
+                        {"offsets.topic.replication.factor", replicas}};
+  if (!wishes.one_of_file) {
+    // After a kill the next start waits until the last one's session is over: no longer than this.
+    settings.insert({{"broker.heartbeat.interval.ms", "500"}, {"broker.session.timeout.ms", "3000"}, {"controller.quorum.election.backoff.max.ms", "100"}});
+  } else {
+    settings.erase("default.replication.factor");
+  }
+  if (wishes.options.has("fast-failover")) {
+    std::string said;
+    for (const auto& [key, value] : fast_failover_settings) {
+      settings.insert_or_assign(key, value);
+      said += fmt::format("{}{}={}", said.empty() ? "" : " ", key, value);
+    }
+    wishes.terminal.say("harrow serve: --fast-failover: " + said);
+  }
+  if (wishes.file)
+    for (const auto& [key, value] : wishes.file->properties) settings.insert_or_assign(key, value);
+  for (const std::string& setting : wishes.options.texts("set")) {
+    const std::size_t equals = setting.find('=');
+    if (equals == std::string::npos) {
+      warn(wishes, "--set wants KEY=VALUE, not '" + setting + "'");
+      return std::nullopt;
+    }
+    settings.insert_or_assign(setting.substr(0, equals), setting.substr(equals + 1));
+  }
+  if (const auto checked = ConfigSnapshot::of_broker(settings); !checked) {
+    warn(wishes, checked.error().text);
+    return std::nullopt;
+  }
+  return settings;
+}
+
+/// Each node's folder below the data folder; nothing after saying what is wrong.
+std::optional<std::vector<fs::path>> folders_of(const Wishes& wishes, const std::string& data) {
+  std::vector<fs::path> folders;
+  std::error_code ignored;
+  const bool holds_one = fs::exists(fs::path(data) / "meta.properties", ignored);
+  const bool holds_many = fs::exists(fs::path(data) / "node-1", ignored);
+  if (wishes.brokers == 1 && holds_many) {
+    warn(wishes, data + " holds a cluster: say --brokers with the number that it was made with");
+    return std::nullopt;
+  }
+  if (wishes.brokers > 1 && holds_one) {
+    warn(wishes, data + " holds one node, not a cluster");
+    return std::nullopt;
+  }
+  if (wishes.brokers == 1) return std::vector<fs::path>{data};
+  for (std::uint64_t i = 1; i <= wishes.brokers; ++i) folders.push_back(fs::path(data) / fmt::format("node-{}", i));
+  if (holds_many && (!fs::exists(folders.back(), ignored) || fs::exists(fs::path(data) / fmt::format("node-{}", wishes.brokers + 1), ignored))) {
+    warn(wishes, data + " holds a cluster of another size than --brokers " + std::to_string(wishes.brokers));
+    return std::nullopt;
+  }
+  return folders;
+}
+
+/// Opens folders and ports and makes the nodes; an exit code after saying why not.
+std::optional<int> prepare(Cluster& cluster, const Wishes& wishes, const std::string& data) {
+  const std::optional<std::vector<fs::path>> folders = folders_of(wishes, data);
+  if (!folders) return exit_usage;
+  const std::optional<ConfigMap> settings = settings_of(wishes, wishes.one_of_file ? wishes.file->voters.size() : folders->size());
+  if (!settings) return exit_usage;
+
+  std::string cluster_id;
+  for (const fs::path& folder : *folders) {
+    const std::optional<std::string> found = formatted_for(folder);
+    if (!found) continue;
+    if (found->empty() || (!cluster_id.empty() && *found != cluster_id)) {
+      warn(wishes, folder.string() + "/meta.properties is damaged, or of another cluster than its neighbours");
+      return exit_failed;
+    }
+    cluster_id = *found;
+  }
+  if (cluster_id.empty() && wishes.one_of_file && wishes.file->voters.size() > 1) {
+    warn(wishes, data + " is not formatted, and this node is one of several: run harrow format -t UUID -c FILE with the same uuid for each");
+    return exit_usage;
+  }
+  if (cluster_id.empty()) cluster_id = fresh_cluster_id(cluster.supervisor_.host());
+
+  std::vector<QuorumVoter> voters;
+  for (std::size_t i = 0; i < folders->size(); ++i) {
+    NodeConfig config;
+    config.id = wishes.one_of_file ? wishes.file->id : NodeId(static_cast<std::int32_t>(i) + 1);
+    config.is_broker = !wishes.one_of_file || wishes.file->is_broker;
+    config.is_controller = !wishes.one_of_file || wishes.file->is_controller;
+    config.cluster_id = cluster_id;
+    config.properties = *settings;
+    if (wishes.one_of_file) config.rack = wishes.file->rack;
+    // On a fresh start the first node stands for election at once; the others only if nothing comes of it.
+    if (!wishes.one_of_file) config.properties.insert({"controller.quorum.election.timeout.ms", i == 0 ? "40" : "250"});
+
+    auto disk = posix::PosixDisk::open_as(config.log_dir, (*folders)[i].string(), wishes.memory ? posix::Durability::forgotten : posix::Durability::kept);
+    if (!disk) {
+      warn(wishes, (*folders)[i].string() + ": " + disk.error().what);
+      return exit_failed;
+    }
+    ServerListener broker, controller;
+    const auto following = [i](std::uint16_t first) { return first == 0 ? first : static_cast<std::uint16_t>(first + i); };
+    broker.port = following(wishes.port);
+    controller.port = following(wishes.controller_port);
+    broker.advertised.host = controller.advertised.host = "127.0.0.1";
+    if (wishes.one_of_file) {
+      broker = wishes.file->broker;
+      controller = wishes.file->controller;
+    }
+    config.host = broker.advertised.host;
+    // The host is made with the configuration, the ports with the host: free ports are known only then.
+    posix::PosixHost* host = nullptr;
+    const auto take = [&](const ServerListener& listener, std::uint16_t& port) {
+      const Result<std::uint16_t> got = host->network().reserve(listener.address, listener.port, listener.advertised.port);
+      if (!got) {
+        warn(wishes, fmt::format("port {}: {}", listener.port, got.error().what));
+        return false;
+      }
+      port = listener.advertised.port != 0 ? listener.advertised.port : *got;
+      return true;
+    };
+    auto node = std::make_unique<ServedNode>(std::move(config), std::move(*disk));
+    host = &node->host();
+    if (node->config().is_broker && !take(broker, node->config().broker_port)) return exit_failed;
+    if (node->config().is_controller && !take(controller, node->config().controller_port)) return exit_failed;
+    voters.push_back(QuorumVoter{node->config().id, Uuid{}, Endpoint{node->config().host, node->config().controller_port}});
+    cluster.controller_ports_.push_back(node->config().controller_port);
+    cluster.nodes_.push_back(std::move(node));
+  }
+  for (const auto& node : cluster.nodes_) node->config().voters = wishes.one_of_file ? wishes.file->voters : voters;
+  return std::nullopt;
 }
 
 }  // namespace
 
 int serve_command(const Command& command, const std::vector<std::string>& arguments) {
   Options options(command);
-  options.add()("port", po::value<std::string>()->value_name("PORT"), "where clients connect; 0: any free one (default 9092)");
-  options.add()("controller-port", po::value<std::string>()->value_name("PORT"), "the metadata quorum's own listener (default: any free one)");
-  options.add()("data", po::value<std::string>()->value_name("DIR"), "where logs are kept (default: a temporary folder)");
-  options.add()("ready-file", po::value<std::string>()->value_name("FILE"), "written with the listener's address once requests are served");
-  options.add()("set", po::value<std::vector<std::string>>()->value_name("KEY=VALUE"), "a broker setting of Kafka's, as in server.properties");
+  options.add()("brokers", po::value<std::string>()->value_name("N"), "nodes of the cluster, each a broker and a controller (default 1)");
+  options.add()("port", po::value<std::string>()->value_name("PORT"), "where clients connect, and the ports after it; 0: any free ones (default 9092)");
+  options.add()("controller-port", po::value<std::string>()->value_name("PORT"), "the same for the metadata quorum (default: any free ones)");
+  options.add()("data", po::value<std::string>()->value_name("DIR"), "keeps the logs there; an empty folder is formatted");
+  options.add()("memory", "keeps nothing: a temporary folder that is never synced (default without --data)");
+  options.add()("config", po::value<std::string>()->value_name("FILE"), "a server.properties; one with node.id or process.roles describes this one node");
+  options.add()("set", po::value<std::vector<std::string>>()->value_name("KEY=VALUE"), "a broker setting of Kafka's, above the file's");
+  options.add()("topic", po::value<std::vector<std::string>>()->value_name("NAME:PARTITIONS:RF"), "a topic that is there when the cluster is ready");
+  options.add()("fast-failover", "short session, heartbeat, lag and quorum timings, for tests");
+  options.add()("ready-file", po::value<std::string>()->value_name("FILE"), "written with host:port,host:port,... once requests are served");
+  options.add()("admin", po::value<std::string>()->value_name("PORT"), "HTTP on this machine: /ready and /metrics; 0: any free port");
+  options.add()("admin-file", po::value<std::string>()->value_name("FILE"), "written with the HTTP address (and means --admin 0)");
   if (const auto done = options.parse(arguments)) return *done;
   const Terminal& terminal = options.terminal;
 
-  NodeConfig config;
-  config.id = NodeId(1);
-  config.is_controller = true;
-  config.cluster_id = local_cluster_id;
-  config.host = "127.0.0.1";
-  config.broker_port = 9092;
-  config.controller_port = 0;
-  if (!take_port(options, "port", config.broker_port) || !take_port(options, "controller-port", config.controller_port)) return exit_usage;
-  config.voters.push_back(QuorumVoter{config.id, Uuid{}, Endpoint{config.host, config.controller_port}});
-  // After a kill the next start waits until the last one's session is over: no longer than this.
-  config.properties = {{"broker.heartbeat.interval.ms", "500"},    {"broker.session.timeout.ms", "3000"}, {"default.replication.factor", "1"},
-                       {"group.initial.rebalance.delay.ms", "0"}, {"min.insync.replicas", "1"},          {"num.partitions", "1"},
-                       {"offsets.topic.replication.factor", "1"}};
-  for (const std::string& setting : options.texts("set")) {
-    const std::size_t equals = setting.find('=');
-    if (equals == std::string::npos) {
-      terminal.warn("harrow serve: --set wants KEY=VALUE, not '" + setting + "'");
-      return exit_usage;
-    }
-    config.properties.insert_or_assign(setting.substr(0, equals), setting.substr(equals + 1));
-  }
-  if (const auto settings = ConfigSnapshot::of_broker(config.properties); !settings) {
-    terminal.warn("harrow serve: " + settings.error().text);
+  Wishes wishes{options, terminal};
+  std::uint16_t admin_port = 0;
+  if (!take_port(options, "port", wishes.port) || !take_port(options, "controller-port", wishes.controller_port) || !take_port(options, "admin", admin_port)) return exit_usage;
+  if (!options.number("brokers", wishes.brokers)) return exit_usage;
+  if (wishes.brokers == 0 || wishes.brokers > most_brokers || wishes.port + wishes.brokers > 65536 || wishes.controller_port + wishes.brokers > 65536) {
+    warn(wishes, fmt::format("--brokers is 1 to {}, and their ports end at 65535", most_brokers));
     return exit_usage;
   }
-
-  TemporaryFolder temporary;
+  if (options.has("config")) {
+    wishes.file = read_server_file(options.text("config"), terminal);
+    if (!wishes.file) return exit_usage;
+    wishes.one_of_file = wishes.file->names_a_node && !options.has("brokers");
+    if (wishes.one_of_file && options.has("port")) {
+      wishes.file->broker.port = wishes.port;
+      wishes.file->broker.advertised.port = wishes.port;
+    }
+  }
+  std::vector<NewTopic> topics;
+  for (const std::string& text : options.texts("topic")) {
+    const std::optional<NewTopic> topic = parse_topic(text);
+    if (!topic) {
+      warn(wishes, "--topic wants NAME:PARTITIONS:RF, not '" + text + "'");
+      return exit_usage;
+    }
+    topics.push_back(*topic);
+  }
   std::string data = options.text("data");
-  if (data.empty()) {
+  if (data.empty() && wishes.one_of_file) data = wishes.file->log_dir;
+  if (options.has("memory")) {
+    if (options.has("data")) {
+      warn(wishes, "--memory keeps nothing, --data keeps everything: say one of them");
+      return exit_usage;
+    }
+    data.clear();
+  }
+  wishes.memory = data.empty();
+  TemporaryFolder temporary;
+  if (wishes.memory) {
     if (!temporary.create()) {
-      terminal.warn("harrow serve: no temporary folder");
+      warn(wishes, "no temporary folder");
       return exit_failed;
     }
     data = temporary.path();
-  }
-  auto disk = posix::PosixDisk::open_root(data);
-  if (!disk) {
-    terminal.warn("harrow serve: " + data + ": " + disk.error().what);
-    return exit_failed;
+    terminal.say("harrow serve: in memory: nothing is kept after the end (--data DIR keeps it)");
   }
 
-  posix::PosixHost process(std::move(*disk));
-  const std::string listener = fmt::format("{}:{}", config.host, config.broker_port);
-  const std::string ready_file = options.text("ready-file");
-  Node node(process.host(), std::move(config));
-  bool clean = false;
-  process.on_stop_signal([&] { stop_cleanly(process.host().scope, Label("clean stop"), process, node, clean); });
-  process.enter([&] {
-    node.start();
-    announce(process.host().scope, Label("announce"), process, node, terminal, listener, ready_file);
-  });
-  process.run();
-  process.end_scope();
-  if (const auto why = process.halted()) {
-    terminal.warn(fmt::format("harrow serve: the node gave up: {}", name_of(*why)));
-    return exit_failed;
+  raise_descriptor_limit();
+  Cluster cluster(terminal);
+  cluster.topics_ = std::move(topics);
+  cluster.ready_file_ = options.text("ready-file");
+  if (const auto failed = prepare(cluster, wishes, data)) return *failed;
+  posix::HttpListener admin(cluster.supervisor_.poller(), [&cluster](const posix::HttpRequest& request) { return cluster.answer(request); });
+  if (options.has("admin") || options.has("admin-file")) {
+    const Result<std::uint16_t> port = admin.listen(admin_port);
+    if (!port) {
+      warn(wishes, fmt::format("--admin {}: {}", admin_port, port.error().what));
+      return exit_failed;
+    }
+    terminal.say(fmt::format("harrow serve: http://127.0.0.1:{}/metrics", *port));
+    if (options.has("admin-file") && !write_whole(options.text("admin-file"), fmt::format("127.0.0.1:{}\n", *port))) {
+      warn(wishes, "cannot write " + options.text("admin-file"));
+      return exit_failed;
+    }
   }
-  if (!clean) terminal.warn("harrow serve: stopped, but not cleanly: the next start recovers the logs");
-  return clean ? exit_ok : exit_failed;
+  return cluster.run();
 }
 
 }  // namespace harrow::cli

@@ -57,7 +57,7 @@ ALLOWED = {
     ("core/async/ready.cpp", "thread_local"),
     ("core/async/ready.h", "thread_local"),
 }
-POSIX_MAY = ("std::thread", "std::atomic", "std::mutex", "chrono")
+POSIX_MAY = ("std::thread", "std::atomic", "std::mutex", "<mutex>", "chrono")
 
 SAFE_AWAIT = re.compile(
     r'^(co_await [^{\[?]+;'

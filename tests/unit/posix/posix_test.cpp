@@ -1,11 +1,18 @@
 #include <gtest/gtest.h>
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
 #include "core/async/wait.h"
 #include "core/base/buffer.h"
+#include "core/posix/http_listener.h"
 #include "core/posix/posix_host.h"
 
 namespace harrow::posix {
@@ -375,6 +382,90 @@ TEST_F(PosixTest, FilesAndFoldersAreSynced) {
   std::vector<Code> codes;
   run([&] { sync_all(host().scope, Label("sync"), *process_, codes); });
   EXPECT_EQ(codes, (std::vector<Code>{Code::none, Code::none, Code::not_found}));
+}
+
+TEST_F(PosixTest, AnotherThreadsPostsRunHereInOrder) {
+  const std::thread::id here = std::this_thread::get_id();
+  std::vector<int> order;
+  std::thread other;
+  run([&] {
+    other = std::thread([&] {
+      for (int i = 0; i < 100; ++i)
+        process_->post([&, i] {
+          EXPECT_EQ(std::this_thread::get_id(), here);
+          order.push_back(i);
+          if (i == 99) process_->finish();
+        });
+    });
+  });
+  other.join();
+  ASSERT_EQ(order.size(), 100u);
+  EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
+}
+
+TEST_F(PosixTest, AReservedPortIsTakenAndIsTheOneListenedTo) {
+  PosixNetwork& net = process_->network();
+  const Result<std::uint16_t> port = net.reserve("127.0.0.1", 0, 7);
+  ASSERT_TRUE(port.has_value());
+  EXPECT_NE(*port, 0);
+  ASSERT_TRUE(net.listen(7, [](ConnectionPtr) {}).has_value());  // 7 is only its name
+  PosixHost other(nullptr);
+  EXPECT_FALSE(other.network().listen(*port, [](ConnectionPtr) {}).has_value());
+  EXPECT_EQ(net.reserve("no-address", 0).error().code, Code::not_found);
+}
+
+TEST_F(PosixTest, AFolderCanStandForTheNodesOwn) {
+  auto mounted = PosixDisk::open_as("data", root_ + "/elsewhere");
+  ASSERT_TRUE(mounted.has_value());
+  ASSERT_TRUE((*mounted)->open("data/orders-0/0.log", OpenMode::create).has_value());
+  EXPECT_TRUE(fs::exists(root_ + "/elsewhere/orders-0/0.log"));
+  EXPECT_TRUE((*mounted)->exists("data/orders-0"));
+  EXPECT_FALSE((*mounted)->exists("database/orders-0"));
+  EXPECT_FALSE((*mounted)->open("other/x", OpenMode::create).has_value());
+}
+
+TEST_F(PosixTest, AHostWithoutADiskKeepsNoFiles) {
+  PosixHost client(nullptr);
+  EXPECT_FALSE(client.host().disk.open("x", OpenMode::create).has_value());
+  EXPECT_FALSE(client.host().disk.exists("x"));
+}
+
+TEST_F(PosixTest, TheHttpListenerAnswersWholeRequestsAndDropsTheRest) {
+  HttpListener http(process_->poller(), [](const HttpRequest& request) {
+    return HttpAnswer{request.path == "/lost" ? 404 : 200, request.method + " " + request.path + " [" + request.body + "]"};
+  });
+  const Result<std::uint16_t> port = http.listen(0);
+  ASSERT_TRUE(port.has_value());
+  std::vector<std::string> answers;
+  std::thread asking([&] {
+    for (const std::string text : {"GET /ready HTTP/1.1\r\n\r\n", "PUT /x HTTP/1.1\r\nContent-LENGTH: 5\r\n\r\nhello", "GET /lost HTTP/1.0\r\n\r\n", "nonsense\r\n\r\n"}) {
+      const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+      sockaddr_in to{};
+      to.sin_family = AF_INET;
+      to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      to.sin_port = htons(*port);
+      std::string answer;
+      if (::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0) {
+        // In two pieces: a request need not come at once.
+        ::send(fd, text.data(), 5, MSG_NOSIGNAL);
+        ::usleep(2000);
+        ::send(fd, text.data() + 5, text.size() - 5, MSG_NOSIGNAL);
+        char piece[512];
+        for (ssize_t got; (got = ::recv(fd, piece, sizeof(piece), 0)) > 0;) answer.append(piece, static_cast<std::size_t>(got));
+      }
+      ::close(fd);
+      answers.push_back(answer);
+    }
+    process_->post([&] { process_->finish(); });
+  });
+  run([] {});
+  asking.join();
+  ASSERT_EQ(answers.size(), 4u);
+  EXPECT_NE(answers[0].find("HTTP/1.1 200 OK\r\n"), std::string::npos) << answers[0];
+  EXPECT_NE(answers[0].find("GET /ready []"), std::string::npos) << answers[0];
+  EXPECT_NE(answers[1].find("PUT /x [hello]"), std::string::npos) << answers[1];
+  EXPECT_NE(answers[2].find("404"), std::string::npos) << answers[2];
+  EXPECT_NE(answers[3].find("400"), std::string::npos) << answers[3];
 }
 
 }  // namespace

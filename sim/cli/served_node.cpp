@@ -1,0 +1,186 @@
+#include "sim/cli/served_node.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <future>
+
+#include "core/model/trace_payloads.h"
+#include "core/wire/api.h"
+
+namespace harrow::cli {
+
+namespace {
+
+constexpr std::int64_t readiness_poll_ms = 2;
+
+Root await_ready(Scope&, Label, Host& host, const Node& node, std::function<void()> ready) {
+  while (!node.ready()) co_await Sleep(host.timers, after_ms(host.clock.mono(), readiness_poll_ms), "readiness");
+  ready();
+}
+
+Root stop_broker_part(Scope&, Label, Node& node, std::function<void(bool)> done) {
+  bool clean = true;
+  if (node.broker() != nullptr) {
+    Task<bool> stopping = node.broker()->stop();
+    clean = co_await stopping;
+  }
+  done(clean);
+}
+
+Root stop_quorum_part(Scope&, Label, posix::PosixHost& process, Node& node, std::function<void(bool)> done) {
+  bool clean = true;
+  if (node.quorum() != nullptr) {
+    Task<bool> stopping = node.quorum()->stop();
+    clean = co_await stopping;
+  }
+  done(clean);
+  process.finish();
+}
+
+NodeFigures figures_of(const Node& node, const TrafficCounter& traffic) {
+  NodeFigures figures;
+  figures.id = node.config().id.value();
+  figures.ready = node.ready();
+  figures.requests = traffic.requests();
+  figures.traffic = traffic.topics();
+  if (node.broker() != nullptr) {
+    for (const auto& [id, partition] : node.broker()->partitions()) {
+      ++figures.partitions;
+      if (!partition->is_leader()) continue;
+      ++figures.leaders;
+      if (partition->under_replicated()) ++figures.under_replicated;
+      if (static_cast<std::int32_t>(partition->isr().size()) < partition->effective_min_isr()) ++figures.under_min_isr;
+    }
+  }
+  figures.active_controller = node.quorum() != nullptr && node.config().is_controller && node.quorum()->is_active();
+  if (figures.active_controller) {
+    for (const auto& [id, topic] : node.image().topics()) {
+      ++figures.topics;
+      for (const controller::PartitionImage& partition : topic.partitions) {
+        ++figures.cluster_partitions;
+        if (partition.leader == no_node) ++figures.offline_partitions;
+      }
+    }
+  }
+  return figures;
+}
+
+}  // namespace
+
+void TrafficCounter::emit(const TraceEvent& event, const void* payload) {
+  if (payload == nullptr) return;
+  switch (event.kind) {
+    case TraceKind::request_handled: {
+      Requests& row = requests_[static_cast<std::int16_t>(event.a)];
+      ++row.handled;
+      row.request_bytes += static_cast<const RequestNote*>(payload)->frame->size();
+      break;
+    }
+    case TraceKind::response_sent: requests_[static_cast<std::int16_t>(event.a)].response_bytes += static_cast<const RequestNote*>(payload)->frame->size(); break;
+    case TraceKind::appended: {
+      const AppendNote& note = *static_cast<const AppendNote*>(payload);
+      if (!note.as_leader || note.topic == metadata_topic_name) break;
+      auto row = topics_.find(note.topic);
+      if (row == topics_.end()) row = topics_.emplace(std::string(note.topic), TopicTraffic{}).first;
+      row->second.bytes_in += note.batch->size();
+      row->second.messages_in += static_cast<std::uint64_t>(event.b - event.a + 1);
+      break;
+    }
+    default: break;
+  }
+}
+
+std::string metrics_text(const std::vector<NodeFigures>& nodes) {
+  std::string text;
+  const auto family = [&](std::string_view name, std::string_view type, std::string_view help) {
+    text += fmt::format("# HELP {0} {2}\n# TYPE {0} {1}\n", name, type, help);
+  };
+  const auto gauge = [&](std::string_view name, std::string_view help, auto value) {
+    family(name, "gauge", help);
+    for (const NodeFigures& node : nodes) text += fmt::format("{}{{broker=\"{}\"}} {}\n", name, node.id, value(node));
+  };
+  gauge("kafka_server_replicamanager_partitioncount", "Replicas on this broker.", [](const NodeFigures& n) { return n.partitions; });
+  gauge("kafka_server_replicamanager_leadercount", "Partitions that this broker leads.", [](const NodeFigures& n) { return n.leaders; });
+  gauge("kafka_server_replicamanager_underreplicatedpartitions", "Partitions led here whose in-sync set is not whole.", [](const NodeFigures& n) { return n.under_replicated; });
+  gauge("kafka_server_replicamanager_underminisrpartitioncount", "Partitions led here with too few in-sync replicas.", [](const NodeFigures& n) { return n.under_min_isr; });
+  gauge("kafka_controller_kafkacontroller_activecontrollercount", "1 on the active controller.", [](const NodeFigures& n) { return n.active_controller ? 1 : 0; });
+  gauge("kafka_controller_kafkacontroller_offlinepartitionscount", "Partitions without a leader; told by the active controller.", [](const NodeFigures& n) { return n.offline_partitions; });
+  gauge("kafka_controller_kafkacontroller_globaltopiccount", "Topics; told by the active controller.", [](const NodeFigures& n) { return n.topics; });
+  gauge("kafka_controller_kafkacontroller_globalpartitioncount", "Partitions; told by the active controller.", [](const NodeFigures& n) { return n.cluster_partitions; });
+  const auto by_request = [&](std::string_view name, std::string_view help, std::uint64_t TrafficCounter::Requests::*field) {
+    family(name, "counter", help);
+    for (const NodeFigures& node : nodes)
+      for (const auto& [api, row] : node.requests)
+        text += fmt::format("{}{{broker=\"{}\",request=\"{}\"}} {}\n", name, node.id, wire::name_of(static_cast<wire::ApiKey>(api)), row.*field);
+  };
+  by_request("kafka_network_requestmetrics_requests_total", "Requests taken, by API.", &TrafficCounter::Requests::handled);
+  by_request("kafka_network_requestmetrics_requestbytes_total", "Bytes of request frames, by API.", &TrafficCounter::Requests::request_bytes);
+  by_request("kafka_network_requestmetrics_responsebytes_total", "Bytes of response frames, by API.", &TrafficCounter::Requests::response_bytes);
+  const auto by_topic = [&](std::string_view name, std::string_view help, std::uint64_t TrafficCounter::TopicTraffic::*field) {
+    family(name, "counter", help);
+    for (const NodeFigures& node : nodes)
+      for (const auto& [topic, row] : node.traffic) text += fmt::format("{}{{broker=\"{}\",topic=\"{}\"}} {}\n", name, node.id, topic, row.*field);
+  };
+  by_topic("kafka_server_brokertopicmetrics_bytesin_total", "Bytes of batches appended as leader, as stored.", &TrafficCounter::TopicTraffic::bytes_in);
+  by_topic("kafka_server_brokertopicmetrics_messagesin_total", "Records appended as leader.", &TrafficCounter::TopicTraffic::messages_in);
+  return text;
+}
+
+ServedNode::ServedNode(NodeConfig config, std::unique_ptr<posix::PosixDisk> disk)
+    : config_(std::move(config)), process_(std::make_unique<posix::PosixHost>(std::move(disk), &traffic_)) {}
+
+ServedNode::~ServedNode() {
+  if (!thread_.joinable()) return;
+  process_->post([this] { process_->finish(); });
+  thread_.join();
+}
+
+void ServedNode::start(posix::PosixHost& supervisor, Events events) {
+  supervisor_ = &supervisor;
+  events_ = std::move(events);
+  thread_ = std::thread([this] { run(); });
+}
+
+void ServedNode::run() {
+  {
+    Node node(process_->host(), config_);
+    node_ = &node;
+    process_->enter([&] {
+      node.start();
+      await_ready(process_->host().scope, Label("announce"), process_->host(), node, [this] { supervisor_->post(events_.ready); });
+    });
+    process_->run();
+    process_->end_scope();
+    node_ = nullptr;
+  }
+  const std::optional<Code> gave_up = process_->halted();
+  supervisor_->post([this, gave_up] {
+    ended_ = true;
+    events_.ended(gave_up);
+  });
+}
+
+void ServedNode::stop_broker(std::function<void(bool)> done) {
+  process_->post([this, done = std::move(done)] {
+    stop_broker_part(process_->host().scope, Label("stop broker"), *node_, [this, done](bool clean) { supervisor_->post([done, clean] { done(clean); }); });
+  });
+}
+
+void ServedNode::stop_quorum(std::function<void(bool)> done) {
+  process_->post([this, done = std::move(done)] {
+    stop_quorum_part(process_->host().scope, Label("stop quorum"), *process_, *node_,
+                     [this, done](bool clean) { supervisor_->post([done, clean] { done(clean); }); });
+  });
+}
+
+std::optional<NodeFigures> ServedNode::figures(std::int64_t timeout_ms) {
+  if (!running()) return std::nullopt;
+  const auto promise = std::make_shared<std::promise<NodeFigures>>();
+  std::future<NodeFigures> answer = promise->get_future();
+  process_->post([this, promise] { promise->set_value(figures_of(*node_, traffic_)); });
+  if (answer.wait_for(std::chrono::milliseconds(timeout_ms)) != std::future_status::ready) return std::nullopt;
+  return answer.get();
+}
+
+}  // namespace harrow::cli

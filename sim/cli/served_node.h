@@ -1,0 +1,85 @@
+// One node of `harrow serve`: a thread that runs a PosixHost and the Node on it. Owner: the cluster in serve.cpp, on the
+// program's main thread. Nothing is shared but the host's mailbox and the supervisor's: each side posts to the other.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "core/node/node.h"
+#include "core/posix/posix_host.h"
+
+namespace harrow::cli {
+
+/// Counts what Kafka's broker metrics count, from trace events. Lives on the node's thread.
+class TrafficCounter final : public TraceSink {
+ public:
+  struct Requests {
+    std::uint64_t handled = 0, request_bytes = 0, response_bytes = 0;
+  };
+  struct TopicTraffic {
+    std::uint64_t bytes_in = 0, messages_in = 0;
+  };
+  std::uint32_t intern(std::string_view) override { return 0; }
+  void emit(const TraceEvent& event, const void* payload) override;
+  bool wants(TraceKind kind) const override { return kind == TraceKind::appended; }
+  const std::map<std::int16_t, Requests>& requests() const { return requests_; }
+  const std::map<std::string, TopicTraffic, std::less<>>& topics() const { return topics_; }
+
+ private:
+  std::map<std::int16_t, Requests> requests_;  // by API
+  std::map<std::string, TopicTraffic, std::less<>> topics_;
+};
+
+/// What a node says about itself at one moment.
+struct NodeFigures {
+  std::int32_t id = -1;
+  bool ready = false;
+  bool active_controller = false;
+  std::uint64_t partitions = 0, leaders = 0, under_replicated = 0, under_min_isr = 0;
+  std::uint64_t offline_partitions = 0, topics = 0, cluster_partitions = 0;  // of the whole cluster; told by the active controller
+  std::map<std::int16_t, TrafficCounter::Requests> requests;
+  std::map<std::string, TrafficCounter::TopicTraffic, std::less<>> traffic;
+};
+/// Prometheus text with Kafka's names, one label a broker.
+std::string metrics_text(const std::vector<NodeFigures>& nodes);
+
+class ServedNode {
+ public:
+  /// What happens to a node; both run on the supervisor's thread.
+  struct Events {
+    std::function<void()> ready;
+    std::function<void(std::optional<Code> gave_up)> ended;
+  };
+  ServedNode(NodeConfig config, std::unique_ptr<posix::PosixDisk> disk);
+  ~ServedNode();
+  posix::PosixHost& host() { return *process_; }
+  /// To be completed before start().
+  NodeConfig& config() { return config_; }
+
+  void start(posix::PosixHost& supervisor, Events events);
+  bool running() const { return thread_.joinable() && !ended_; }
+  /// Hands leaderships over and closes the logs; `done` runs on the supervisor's thread.
+  void stop_broker(std::function<void(bool clean)> done);
+  /// Leaves the quorum and ends the thread; `done` comes before `ended`.
+  void stop_quorum(std::function<void(bool clean)> done);
+  /// Asks the node's thread; nothing if it does not answer in time.
+  std::optional<NodeFigures> figures(std::int64_t timeout_ms);
+
+ private:
+  void run();
+  NodeConfig config_;
+  TrafficCounter traffic_;
+  std::unique_ptr<posix::PosixHost> process_;
+  posix::PosixHost* supervisor_ = nullptr;
+  Events events_;
+  Node* node_ = nullptr;  // the thread's
+  bool ended_ = false;    // the supervisor's
+  std::thread thread_;
+};
+
+}  // namespace harrow::cli
