@@ -120,6 +120,30 @@ def main():
     code, out, err = harrow("run", "loop.yaml", "--out", "loop")
     expect(code == 2 and "cannot be looped" in err, "a file without a span cannot be looped", out + err)
 
+    # serve and the console tools: mistakes are named, nothing is started
+    for arguments, word in [
+        (["serve", "--brokers", "0"], "--brokers"),
+        (["serve", "--port", "70000"], "--port"),
+        (["serve", "--topic", "orders:x"], "NAME:PARTITIONS:RF"),
+        (["serve", "--set", "num.partitons=3"], "did you mean num.partitions"),
+        (["serve", "--memory", "--data", "d"], "--memory"),
+        (["topics", "--topic", "orders"], "exactly one action"),
+        (["topics", "--create"], "--topic"),
+        (["topics", "--list", "--bootstrap-server", "localhost"], "HOST:PORT"),
+        (["console-producer"], "--topic"),
+        (["console-consumer", "--topic", "t", "--offset", "3"], "--partition"),
+        (["groups", "--describe"], "--group"),
+        (["format", "-c", "x"], "-t UUID"),
+    ]:
+        code, out, err = harrow(*arguments)
+        expect(code == 2 and word in err, f"harrow {' '.join(arguments)} exits 2 and says {word}", err)
+    (folder / "server.properties").write_text("node.id=1\nmade.up.key=1\nlisteners=PLAINTEXT:9092\n")
+    code, out, err = harrow("serve", "--config", "server.properties")
+    expect(code == 2 and "server.properties:2: unknown key 'made.up.key'" in err and "server.properties:3: listeners" in err, "server.properties: unknown keys and wrong values are named with their line", err)
+    _, first, _ = harrow("random-uuid")
+    _, second, _ = harrow("random-uuid")
+    expect(len(first.strip()) == 22 and first != second, "random-uuid prints another id each time", first + second)
+
     shutil.rmtree(folder)
     print(f"cli: {len(failures)} failed")
     return 1 if failures else 0

@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "sim/cli/command.h"
+#include "sim/cli/tool.h"
 #include "sim/scenario/tree.h"
 
 namespace harrow::cli {
@@ -24,6 +25,15 @@ constexpr Examples museum_examples{"harrow museum list", "harrow museum run R01 
 constexpr Examples log_examples{"harrow log dump data/orders-0", "harrow log verify data", "harrow log verify /var/lib/kafka/data"};
 constexpr Examples bench_examples{"harrow bench kernel", "harrow bench cluster --seeds 1..20", "harrow bench saturated --scale 25"};
 constexpr Examples serve_examples{"harrow serve --brokers 3 --topic orders:12:3", "harrow serve --port 9092 --data data", "harrow serve --brokers 3 --port 0 --ready-file ready --admin-file admin --fast-failover"};
+constexpr Examples random_uuid_examples{"harrow random-uuid", "harrow format -t $(harrow random-uuid) -c server.properties", "CLUSTER=$(harrow random-uuid)"};
+constexpr Examples format_examples{"harrow format -t $(harrow random-uuid) -c server.properties --standalone", "harrow format -t \"$CLUSTER\" -c node-2.properties", "harrow format -t \"$CLUSTER\" -c node-2.properties --ignore-formatted"};
+constexpr Examples topics_examples{"harrow topics --bootstrap-server localhost:9092 --create --topic orders --partitions 3 --replication-factor 1", "harrow topics --bootstrap-server localhost:9092 --describe --topic orders",
+                                   "harrow topics --bootstrap-server localhost:9092 --list"};
+constexpr Examples console_producer_examples{"harrow console-producer --bootstrap-server localhost:9092 --topic orders", "harrow console-producer --bootstrap-server localhost:9092 --topic orders --property parse.key=true --property key.separator=: < lines",
+                                             "harrow console-producer --bootstrap-server localhost:9092 --topic orders --producer-property acks=1 --compression-codec zstd"};
+constexpr Examples console_consumer_examples{"harrow console-consumer --bootstrap-server localhost:9092 --topic orders --from-beginning", "harrow console-consumer --bootstrap-server localhost:9092 --topic orders --group billing --max-messages 10",
+                                             "harrow console-consumer --bootstrap-server localhost:9092 --topic orders --from-beginning --timeout-ms 2000 --property print.key=true"};
+constexpr Examples groups_examples{"harrow groups --bootstrap-server localhost:9092 --list", "harrow groups --bootstrap-server localhost:9092 --describe --group billing", "harrow groups --bootstrap-server localhost:9092 --delete --group billing"};
 constexpr Examples version_examples{"harrow version", "harrow version --json", "harrow version -q"};
 
 constexpr Command table[] = {
@@ -40,6 +50,12 @@ constexpr Command table[] = {
     {"log", "", "dump|verify DIR", "Looks into log folders of Harrow and of Apache Kafka.", log_examples, log_command},
     {"bench", "", "kernel|cluster|checks|saturated|brokers|idle|append", "Measures, and prints rows as JSON.", bench_examples, bench_command},
     {"serve", "", "[--brokers N] [--port PORT] [--data DIR] [--config FILE] [--set KEY=VALUE]... [--topic NAME:PARTITIONS:RF]... [options]", "Runs a real node or cluster on this machine, for development and tests.", serve_examples, serve_command},
+    {"random-uuid", "", "", "Prints a cluster id.", random_uuid_examples, random_uuid_command},
+    {"format", "", "-t UUID -c FILE [--standalone]", "Formats a node's log folder, as its server.properties names it.", format_examples, format_command},
+    {"topics", "", "--create|--list|--describe|--alter|--delete [--topic NAME] [options]", "Makes, lists, shows and deletes topics.", topics_examples, topics_command},
+    {"console-producer", "", "--topic TOPIC [options]", "Sends lines of standard input.", console_producer_examples, console_producer_command},
+    {"console-consumer", "", "--topic TOPIC [--from-beginning] [--group GROUP] [options]", "Prints records.", console_consumer_examples, console_consumer_command},
+    {"groups", "", "--list|--describe|--delete [--group GROUP]", "Lists, shows and deletes consumer groups.", groups_examples, groups_command},
     {"version", "", "[--json]", "Prints the version.", version_examples, version_command},
 };
 
@@ -47,7 +63,7 @@ int usage(std::FILE* to) {
   std::string out = "Examples:\n  harrow run scenarios/first-light.yaml --seed 7\n  harrow swarm scenarios/first-light.yaml --seeds 1..100\n  harrow new my.yaml\n\nCommands:\n";
   for (const Command& command : table) {
     std::string name(command.name);
-    name.resize(10, ' ');
+    name.resize(17, ' ');
     out += "  " + name + std::string(command.summary) + "\n";
   }
   out += "\n`harrow COMMAND -h` says more.\n";
