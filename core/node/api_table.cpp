@@ -15,12 +15,13 @@ std::int16_t top_code(const Response& response) {
   else return 0;
 }
 
+// Bytes behind a request are not looked at, as in Kafka: librdkafka 2.16 sends three of them behind Metadata's null list.
 template <class Request, class Response, Task<Response> (*handler)(const RequestContext&, Request)>
 Task<Answer> dispatch(const RequestContext& context, Bytes frame, std::uint64_t body_at) {
   Answer answer;
   Reader reader(frame);
   reader.skip(body_at);
-  Result<Request> request = wire::decode_body<Request>(reader, context.version);
+  Result<Request> request = Request::decode(reader, context.version);
   if (!request) {
     answer.close = true;
     co_return answer;
@@ -37,7 +38,7 @@ Task<Answer> dispatch_produce(const RequestContext& context, Bytes frame, std::u
   Answer answer;
   Reader reader(frame);
   reader.skip(body_at);
-  Result<wire::ProduceRequest> request = wire::decode_body<wire::ProduceRequest>(reader, context.version);
+  Result<wire::ProduceRequest> request = wire::ProduceRequest::decode(reader, context.version);
   if (!request) {
     answer.close = true;
     co_return answer;

@@ -1,6 +1,7 @@
 // What a stranger may send. A frame cut at any byte, with any length field, ends at worst its own connection.
 #include <gtest/gtest.h>
 
+#include "core/wire/api_versions_request.h"
 #include "tests/fuzz/target_node.h"
 
 namespace harrow::test {
@@ -66,6 +67,18 @@ TEST_P(Frames, of_every_version_with_any_content_are_answered_or_end_their_conne
     }
   EXPECT_GT(target.answers(), rows().size()) << "most of them are right, and answered";
   target.expect_alive();
+}
+
+TEST_P(Frames, with_bytes_behind_the_request_are_answered_as_if_they_were_not_there) {
+  TargetNode target;
+  const std::uint64_t before = target.answers();
+  wire::ApiVersionsRequest request;
+  request.client_software_name = "library";
+  request.client_software_version = "1";
+  Writer w;
+  request.encode(w, 3);
+  target.send({frame_of(wire::ApiKey::api_versions, 3, w.finish().to_string() + std::string("\1\0\0", 3))}, GetParam());
+  EXPECT_EQ(target.answers(), before + 1);
 }
 
 TEST_P(Frames, that_are_none_end_their_connection) {

@@ -20,9 +20,19 @@ Task<Response> decide(const RequestContext& context, Request request,
   co_return std::move(*result);
 }
 
+/// What only older versions say, said as in the newest one, which is sent on.
+template <class Request>
+void renew(Request& request) {
+  if constexpr (requires { request.topic_names; }) {
+    for (std::string& name : request.topic_names) request.topics.emplace_back().name = std::move(name);
+    request.topic_names.clear();
+  }
+}
+
 /// On a broker: the controller's answer, or `refuse`.
 template <class Response, class Request, class Refuse>
 Task<Response> relay(const RequestContext& context, Request request, Refuse refuse) {
+  renew(request);
   Task<Result<Response>> asking = context.broker().forward<Response>(request);
   Result<Response> result = co_await asking;
   if (!result) {

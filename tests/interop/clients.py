@@ -1,0 +1,337 @@
+#!/usr/bin/env python3
+"""Unmodified Python clients against `harrow serve`: librdkafka (confluent-kafka) and kafka-python, on one node and on three.
+
+tests/interop/clients.py --binary build/release/harrow [--client confluent|kafka-python] [--brokers 1,3]
+Needs both packages importable; clients.sh installs them into a virtual environment.
+"""
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+BASE_MS = 1_700_000_000_000
+
+
+class Served:
+    """A cluster of so many brokers in one process."""
+
+    def __init__(self, binary, brokers):
+        self.folder = tempfile.mkdtemp(prefix="harrow-clients-")
+        self.log = open(os.path.join(self.folder, "log"), "w")
+        ready = os.path.join(self.folder, "ready")
+        self.process = subprocess.Popen([binary, "serve", "--brokers", str(brokers), "--port", "0", "--ready-file", ready, "--data", os.path.join(self.folder, "data")], stdout=self.log, stderr=self.log)
+        for _ in range(400):
+            if os.path.exists(ready):
+                break
+            if self.process.poll() is not None:
+                raise SystemExit("harrow serve ended: " + open(self.log.name).read())
+            time.sleep(0.05)
+        self.bootstrap = open(ready).read().strip()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            code = self.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = -9
+        self.log.close()
+        text = open(self.log.name).read()
+        shutil.rmtree(self.folder)
+        return code, text
+
+
+def expect(condition, what):
+    if not condition:
+        raise AssertionError(what)
+
+
+def records(tag, count=200):
+    """(key, value, headers, timestamp): keys repeat; some keys and values are null; headers repeat and may be null."""
+    made = []
+    for i in range(count):
+        key = None if i % 11 == 0 else f"{tag}-{i % 7}".encode()
+        value = None if i % 13 == 5 and key is not None else f"{tag} {i} ".encode() + b"x" * (i % 50)
+        headers = [("n", str(i).encode()), ("n", b"again"), ("empty", b"")] if i % 3 == 0 else []
+        made.append((key, value, headers, BASE_MS + i))
+    return made
+
+
+def by_key(rows):
+    found = {}
+    for key, value, headers, stamp in rows:
+        found.setdefault(key, []).append((value, [tuple(h) for h in headers], stamp))
+    return found
+
+
+def same(got, sent, what):
+    expect(len(got) == len(sent), f"{what}: {len(got)} of {len(sent)} records came back")
+    keyed, wanted = by_key(got), by_key(sent)
+    for key in wanted:
+        if key is None:  # may be spread over partitions
+            expect(sorted(map(repr, keyed.get(key, []))) == sorted(map(repr, wanted[key])), f"{what}: records without a key differ")
+        else:
+            expect(keyed.get(key) == wanted[key], f"{what}: key {key} differs in content or order")
+
+
+class Confluent:
+    name = "confluent-kafka (librdkafka)"
+
+    def __init__(self, bootstrap, replicas):
+        import confluent_kafka
+        from confluent_kafka import admin
+
+        self.ck, self.admin_module = confluent_kafka, admin
+        self.common = {"bootstrap.servers": bootstrap, "broker.address.family": "v4"}
+        self.replicas = replicas
+        self.admin = admin.AdminClient(self.common)
+
+    def create(self, topic, partitions, config=None):
+        for future in self.admin.create_topics([self.admin_module.NewTopic(topic, partitions, self.replicas, config=config or {})]).values():
+            future.result(20)
+
+    def consumer(self, group, **more):
+        return self.ck.Consumer({**self.common, "group.id": group, "auto.offset.reset": "earliest", "enable.auto.commit": False, "session.timeout.ms": 6000, **more})
+
+    def produce(self, topic, rows, **config):
+        producer = self.ck.Producer({**self.common, "enable.idempotence": True, "linger.ms": 5, **config})
+        failed = []
+        for key, value, headers, stamp in rows:
+            producer.produce(topic, value=value, key=key, headers=headers, timestamp=stamp, on_delivery=lambda e, m: failed.append(e) if e else None)
+        expect(producer.flush(30) == 0 and not failed, f"deliveries failed: {failed[:3]}")
+
+    def read(self, consumer, count, timeout=30):
+        got, end = [], time.time() + timeout
+        while len(got) < count and time.time() < end:
+            for message in consumer.consume(100, 0.2):
+                expect(message.error() is None, f"consumer: {message.error()}")
+                got.append((message.key(), message.value(), message.headers() or [], message.timestamp()[1]))
+        return got
+
+    def suite(self):
+        # every codec
+        for codec in CODECS:
+            topic = f"ck-{codec}"
+            self.create(topic, 3)
+            rows = records(codec)
+            self.produce(topic, rows, **{"compression.type": codec})
+            consumer = self.consumer(f"g-{codec}")
+            consumer.subscribe([topic])
+            same(self.read(consumer, len(rows)), rows, topic)
+            consumer.close()
+        # acks 0 and 1
+        for acks in ("0", "1"):
+            self.create(f"ck-acks-{acks}", 1)
+            self.produce(f"ck-acks-{acks}", records("acks"), **{"acks": acks, "enable.idempotence": False})
+            consumer = self.consumer("g-acks")
+            consumer.assign([self.ck.TopicPartition(f"ck-acks-{acks}", 0, 0)])
+            same(self.read(consumer, 200), records("acks"), f"acks={acks}")
+            consumer.close()
+        # committed offsets resume
+        consumer = self.consumer("g-resume")
+        consumer.subscribe(["ck-none"])
+        first = self.read(consumer, 50)
+        consumer.commit(asynchronous=False)
+        consumer.close()
+        consumer = self.consumer("g-resume")
+        consumer.subscribe(["ck-none"])
+        rest = self.read(consumer, 200 - len(first))
+        expect(len(first) + len(rest) == 200 and not self.read(consumer, 1, 1), f"resume: {len(first)} + {len(rest)}")
+        # watermarks, seek to a time
+        ends = [consumer.get_watermark_offsets(self.ck.TopicPartition("ck-none", p), timeout=10)[1] for p in range(3)]
+        expect(sum(ends) == 200, f"watermarks {ends}")
+        at = consumer.offsets_for_times([self.ck.TopicPartition("ck-none", p, BASE_MS + 150) for p in range(3)], timeout=10)
+        left = sum(end - (t.offset if t.offset >= 0 else end) for end, t in zip(ends, at))
+        expect(left == 50, f"offsets for a time leave {left} of 200")
+        consumer.close()
+        # a group of two rebalances, eager and cooperative
+        for strategy in ("range", "cooperative-sticky"):
+            group = f"g-two-{strategy}"
+            one, two = (self.consumer(group, **{"partition.assignment.strategy": strategy}) for _ in range(2))
+            one.subscribe(["ck-none"])
+            expect(len(self.read(one, 200)) == 200, f"{group}: the first member reads everything")
+            two.subscribe(["ck-none"])
+            end = time.time() + 30
+            while time.time() < end and not (one.assignment() and two.assignment() and len(one.assignment()) + len(two.assignment()) == 3):
+                one.poll(0.1), two.poll(0.1)
+            expect(len(one.assignment()) + len(two.assignment()) == 3 and one.assignment() and two.assignment(), f"{group}: {one.assignment()} {two.assignment()}")
+            two.close()
+            end = time.time() + 30
+            while time.time() < end and len(one.assignment()) != 3:
+                one.poll(0.1)
+            expect(len(one.assignment()) == 3, f"{group}: the other takes over")
+            one.close()
+        # a static member comes back without a rebalance
+        static = {"group.instance.id": "one"}
+        one = self.consumer("g-static", **static)
+        one.subscribe(["ck-none"])
+        self.read(one, 200)
+        member = one.memberid()
+        one.close()
+        one = self.consumer("g-static", **static)
+        one.subscribe(["ck-none"])
+        expect(len(self.read(one, 200)) == 200 and one.memberid() != member, "static member")
+        one.close()
+        # admin
+        metadata = self.admin.list_topics(timeout=10)
+        expect("ck-zstd" in metadata.topics and len(metadata.topics["ck-zstd"].partitions) == 3, "list_topics")
+        resource = self.admin_module.ConfigResource(self.admin_module.ConfigResource.Type.TOPIC, "ck-none")
+        expect(list(self.admin.describe_configs([resource]).values())[0].result(20)["cleanup.policy"].value == "delete", "describe_configs")
+        change = self.admin_module.ConfigEntry("retention.ms", "123456", incremental_operation=self.admin_module.AlterConfigOpType.SET)
+        alter = self.admin_module.ConfigResource(self.admin_module.ConfigResource.Type.TOPIC, "ck-none", incremental_configs=[change])
+        list(self.admin.incremental_alter_configs([alter]).values())[0].result(20)
+        deadline = time.time() + 10
+        while list(self.admin.describe_configs([resource]).values())[0].result(20)["retention.ms"].value != "123456":
+            expect(time.time() < deadline, "incremental_alter_configs")
+            time.sleep(0.1)
+        list(self.admin.create_partitions([self.admin_module.NewPartitions("ck-gzip", 5)]).values())[0].result(20)
+        try:
+            self.create("ck-none", 1)
+            expect(False, "creating twice")
+        except self.ck.KafkaException as e:
+            expect(e.args[0].code() == self.ck.KafkaError.TOPIC_ALREADY_EXISTS, f"creating twice: {e}")
+        expect("g-resume" in [g.group_id for g in self.admin.list_consumer_groups().result(20).valid], "list_consumer_groups")
+        described = self.admin.describe_consumer_groups(["g-resume"])["g-resume"].result(20)
+        expect(described.state.name == "EMPTY", f"describe_consumer_groups: {described.state}")
+        offsets = list(self.admin.list_consumer_group_offsets([self.ck.ConsumerGroupTopicPartitions("g-resume")]).values())[0].result(20)
+        expect(sum(t.offset for t in offsets.topic_partitions if t.offset > 0) == len(first), "list_consumer_group_offsets")
+        nodes = self.admin.describe_cluster().result(20).nodes
+        expect(len(nodes) == len(self.common["bootstrap.servers"].split(",")), "describe_cluster")
+        deleted = list(self.admin.delete_records([self.ck.TopicPartition("ck-acks-1", 0, 100)]).values())[0].result(20)
+        expect(deleted.low_watermark == 100, "delete_records")
+        list(self.admin.delete_consumer_groups(["g-resume"]).values())[0].result(20)
+        list(self.admin.delete_topics(["ck-zstd"]).values())[0].result(20)
+        deadline = time.time() + 10
+        while "ck-zstd" in self.admin.list_topics(timeout=10).topics:
+            expect(time.time() < deadline, "a deleted topic stays listed")
+            time.sleep(0.1)
+        # errors
+        try:
+            self.produce("ck-none", [(None, b"x" * 2_000_000, [], BASE_MS)], **{"message.max.bytes": 5_000_000})
+            expect(False, "an oversized record was taken")
+        except AssertionError as e:
+            expect("MSG_SIZE_TOO_LARGE" in str(e), str(e))
+
+
+class KafkaPython:
+    name = "kafka-python"
+
+    def __init__(self, bootstrap, replicas):
+        import kafka
+        from kafka import admin
+
+        self.k, self.admin_module = kafka, admin
+        self.bootstrap = bootstrap.split(",")
+        self.replicas = replicas
+        self.admin = kafka.KafkaAdminClient(bootstrap_servers=self.bootstrap)
+
+    def create(self, topic, partitions):
+        self.admin.create_topics([self.admin_module.NewTopic(topic, partitions, self.replicas)])
+
+    def consumer(self, *topics, group=None, **more):
+        return self.k.KafkaConsumer(*topics, bootstrap_servers=self.bootstrap, group_id=group, auto_offset_reset="earliest", enable_auto_commit=False, session_timeout_ms=6000, heartbeat_interval_ms=500, **more)
+
+    def read(self, consumer, count, timeout=30):
+        got, end = [], time.time() + timeout
+        while len(got) < count and time.time() < end:
+            for batch in consumer.poll(timeout_ms=200).values():
+                got += [(r.key, r.value, list(r.headers), r.timestamp) for r in batch]
+        return got
+
+    def suite(self):
+        for codec in CODECS:
+            topic = f"kp-{codec}"
+            self.create(topic, 3)
+            producer = self.k.KafkaProducer(bootstrap_servers=self.bootstrap, compression_type=None if codec == "none" else codec, acks="all")
+            rows = records(codec)
+            sent = [producer.send(topic, key=key, value=value, headers=headers, timestamp_ms=stamp) for key, value, headers, stamp in rows]
+            for future in sent:
+                future.get(timeout=30)
+            producer.close()
+            consumer = self.consumer(topic, group=f"kg-{codec}")
+            same(self.read(consumer, len(rows)), rows, topic)
+            consumer.commit()
+            consumer.close()
+            consumer = self.consumer(topic, group=f"kg-{codec}")
+            expect(not self.read(consumer, 1, 1.5), f"{topic}: committed offsets do not resume")
+            consumer.close()
+        # a group of two
+        one = self.consumer("kp-none", group="kg-two")
+        expect(len(self.read(one, 200)) == 200, "kg-two: the first member reads everything")
+        two = self.consumer("kp-none", group="kg-two")
+        stop = threading.Event()
+
+        def poll_two():
+            while not stop.is_set():
+                two.poll(timeout_ms=100)
+
+        thread = threading.Thread(target=poll_two)
+        thread.start()
+        end = time.time() + 30
+        while time.time() < end and not (two.assignment() and len(one.assignment()) + len(two.assignment()) == 3 and one.assignment()):
+            one.poll(timeout_ms=100)
+        shares = len(one.assignment()), len(two.assignment())
+        stop.set()
+        thread.join()
+        two.close()
+        one.close()
+        expect(sum(shares) == 3 and min(shares) > 0, f"kg-two: {shares}")
+        # seek to a time
+        parts = [self.k.TopicPartition("kp-none", p) for p in range(3)]
+        consumer = self.consumer()
+        consumer.assign(parts)
+        ends = consumer.end_offsets(parts)
+        at = consumer.offsets_for_times({p: BASE_MS + 150 for p in parts})
+        expect(sum(ends[p] - (at[p].offset if at[p] else ends[p]) for p in parts) == 50, f"offsets for a time: {at}")
+        consumer.close()
+        # admin
+        expect("kp-zstd" in self.admin.list_topics(), "list_topics")
+        groups = self.admin.list_consumer_groups() if hasattr(self.admin, "list_consumer_groups") else self.admin.list_groups()
+        expect("kg-none" in str(groups), f"groups: {groups}")
+        self.admin.delete_topics(["kp-zstd"])
+        deadline = time.time() + 10
+        while "kp-zstd" in self.admin.list_topics():
+            expect(time.time() < deadline, "a deleted topic stays listed")
+            time.sleep(0.1)
+        self.admin.close()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--binary", required=True)
+    parser.add_argument("--client", choices=["confluent", "kafka-python"])
+    parser.add_argument("--brokers", default="1,3")
+    arguments = parser.parse_args()
+    suites = {"confluent": Confluent, "kafka-python": KafkaPython}
+    failures = 0
+    for brokers in map(int, arguments.brokers.split(",")):
+        for name, suite in suites.items():
+            if arguments.client not in (None, name):
+                continue
+            served = Served(os.path.abspath(arguments.binary), brokers)
+            begin = time.time()
+            problem = None
+            try:
+                suite(served.bootstrap, min(brokers, 3)).suite()
+            except Exception as e:  # any client's error is this suite's failure
+                import traceback
+
+                problem = "".join(traceback.format_exception(type(e), e, e.__traceback__)[-3:])
+            code, text = served.stop()
+            if problem is None and code != 0:
+                problem = f"the cluster ended with exit {code}"
+            print(f"{'FAIL' if problem else 'good'} {suite.name} on {brokers}: {time.time() - begin:.1f} s")
+            if problem:
+                failures += 1
+                print(problem, text, sep="\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
