@@ -5,6 +5,7 @@
 #include <charconv>
 #include <condition_variable>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <thread>
 
@@ -19,9 +20,10 @@ namespace {
 /// Standard input by lines, read by a thread of its own so that a slow writer holds no request up.
 class Lines {
  public:
-  explicit Lines(posix::PosixHost& process) : process_(process), arrived_(process.host().timers) {}
-  void start(bool prompt) {
-    std::thread([this, prompt] { read_all(prompt); }).detach();
+  explicit Lines(std::shared_ptr<posix::PosixHost> process) : process_(std::move(process)), arrived_(process_->host().timers) {}
+  /// The thread keeps its lines and their host alive: it may sit in a read when the command ends.
+  static void start(const std::shared_ptr<Lines>& lines, bool prompt) {
+    std::thread([lines, prompt] { lines->read_all(prompt); }).detach();
   }
   /// The next one, if there is one now.
   std::optional<std::string> take() {
@@ -60,16 +62,16 @@ class Lines {
         put(rest.substr(from, end - from - (carriage ? 1 : 0)));
       }
       rest.erase(0, from);
-      process_.post([this] { arrived_.wake(); });
+      process_->post([this] { arrived_.wake(); });
     }
     if (!rest.empty()) put(rest);
     {
       const std::lock_guard<std::mutex> lock(mutex_);
       ended_ = true;
     }
-    process_.post([this] { arrived_.wake(); });
+    process_->post([this] { arrived_.wake(); });
   }
-  posix::PosixHost& process_;
+  std::shared_ptr<posix::PosixHost> process_;
   Signal arrived_;
   std::mutex mutex_;
   std::condition_variable room_;
@@ -206,10 +208,9 @@ int console_producer_command(const Command& command, const std::vector<std::stri
     else terminal.warn("harrow console-producer: --property " + key + " is ignored");
   }
   if (writing.key_separator.empty() || !take_bootstrap(command, options, writing.config)) return exit_usage;
-  // Both outlive the reading thread, which may sit in a read when the command ends.
-  auto* const process = new posix::PosixHost(nullptr);
-  auto* const lines = new Lines(*process);
-  lines->start(::isatty(STDIN_FILENO) == 1);
+  const auto process = std::make_shared<posix::PosixHost>(nullptr);
+  const auto lines = std::make_shared<Lines>(process);
+  Lines::start(lines, ::isatty(STDIN_FILENO) == 1);
   run_tool(*process, [&] { write(process->host().scope, Label("console producer"), *process, *lines, writing); }, [&] { writing.stop = true; });
   return writing.exit;
 }

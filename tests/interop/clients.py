@@ -183,6 +183,8 @@ class Confluent:
         expect("ck-zstd" in metadata.topics and len(metadata.topics["ck-zstd"].partitions) == 3, "list_topics")
         resource = self.admin_module.ConfigResource(self.admin_module.ConfigResource.Type.TOPIC, "ck-none")
         expect(list(self.admin.describe_configs([resource]).values())[0].result(20)["cleanup.policy"].value == "delete", "describe_configs")
+        own = [name for name, entry in list(self.admin.describe_configs([resource]).values())[0].result(20).items() if entry.source == self.admin_module.ConfigSource.DYNAMIC_TOPIC_CONFIG.value]
+        expect(not own, f"a topic without settings of its own shows {own}")
         change = self.admin_module.ConfigEntry("retention.ms", "123456", incremental_operation=self.admin_module.AlterConfigOpType.SET)
         alter = self.admin_module.ConfigResource(self.admin_module.ConfigResource.Type.TOPIC, "ck-none", incremental_configs=[change])
         list(self.admin.incremental_alter_configs([alter]).values())[0].result(20)

@@ -32,7 +32,8 @@ void add_row(Result_& result, const ConfigRow& row, const ConfigSnapshot& settin
   answer.read_only = !row.dynamic;
   if (context.version >= 3) {
     answer.config_type = wire_type_of(row.type);
-    answer.documentation = request.include_documentation ? std::optional<std::string>(std::string(row.doc)) : std::nullopt;
+    answer.documentation.reset();
+    if (request.include_documentation) answer.documentation.emplace(row.doc);
   }
 }
 
@@ -54,8 +55,15 @@ Task<wire::DescribeConfigsResponse> describe_configs(const RequestContext& conte
         continue;
       }
       const ConfigSnapshot& settings = broker.topic_settings(topic->id);
-      for (const ConfigRow& row : config_rows())
-        if (row.scope != ConfigScope::broker) add_row(result, row, settings, context, request, resource.configuration_keys);
+      for (const ConfigRow& row : config_rows()) {
+        if (row.scope == ConfigScope::broker) continue;
+        const std::size_t before = result.configs.size();
+        add_row(result, row, settings, context, request, resource.configuration_keys);
+        // The cluster's dynamic defaults are laid under the topic's own values and look like them in its settings.
+        const bool shown_as_own = result.configs.size() > before && settings.source(row.key) == ConfigSource::topic;
+        if (shown_as_own && !broker.image().config(controller::ConfigResourceType::topic, topic->name).contains(row.name))
+          result.configs.back().config_source = static_cast<std::int8_t>(ConfigSource::dynamic_default);
+      }
     } else if (resource.resource_type == 4) {
       for (const ConfigRow& row : config_rows())
         if (row.scope != ConfigScope::topic) add_row(result, row, broker.settings(), context, request, resource.configuration_keys);
