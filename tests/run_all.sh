@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# ./dev test [fast]: builds and runs the tests. Steps are named; each says how long it took; the closing line counts them.
-# `fast` is below a minute behind the build; the default is what CI runs, with every build.
+# ./dev test [fast|all]: builds and runs the tests. Steps are named; each says how long it took; the closing line counts them.
+# `fast` is below a minute behind the build; the default is what CI runs; `all` adds
+# the sanitizers, O0 and the fuzz targets.
 # Called by ./dev, from the root of the tree.
 set -uo pipefail
 only=${1:-default}
@@ -34,13 +35,16 @@ if [ "$only" != fast ]; then
   step "swarm: first-light, seeds 1..50" tests/swarm_first_light.sh 1..50
   step "build museum" ./dev _build museum harrow
   step "museum: what it caught is still caught" tests/museum.sh
+  step "build clang: the program, the coroutine forms" ./dev _build clang harrow compiler_test
+  step "coroutine forms, clang" timeout 60 build/clang/tests/compiler_test --gtest_brief=1
+  step "one hash of first-light in release and clang" tests/same_hash.sh scenarios/first-light.yaml clang
+fi
+if [ "$only" = all ]; then
+  step "build O0: the program, the coroutine forms" ./dev _build O0 harrow compiler_test
+  step "coroutine forms, O0" timeout 60 build/O0/tests/compiler_test --gtest_brief=1
   step "build asan, everything" ./dev _build asan
   step "tests labelled fast, under ASan and UBSan" ctest --test-dir build/asan -L fast --output-on-failure --timeout 900
-  for preset in clang O0; do
-    step "build $preset: the program, the coroutine forms" ./dev _build "$preset" harrow compiler_test
-    step "coroutine forms, $preset" timeout 60 "build/$preset/tests/compiler_test" --gtest_brief=1
-  done
-  step "one hash of first-light in every build" tests/same_hash.sh scenarios/first-light.yaml asan clang O0
+  step "one hash of first-light under ASan and at O0" tests/same_hash.sh scenarios/first-light.yaml asan O0
   step "fuzz targets, 10 s each" tests/fuzz.sh 10
 fi
 for name in "${failures[@]+"${failures[@]}"}"; do echo "failed: $name"; done
