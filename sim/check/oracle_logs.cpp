@@ -280,6 +280,8 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   node.loaded_since_mark = true;
   node.up = true;
   const bool held = known && !replica.empty() && partition->holds(replica, partition->committed_tip);
+  // The leader may have heard of more than is left, and may count it once somebody else no longer holds it back.
+  const bool lost_reported = known && event.b < replica.end && (node.power_lost || node.disk_faulted);
   if (event.a < replica.start) begin_lower(*partition, replica, event.a, event.b);
   if (event.b < replica.end) cut(*partition, replica, event.b);
   else if (event.b > replica.end && replica.empty()) replica.end = event.b;
@@ -292,6 +294,7 @@ void Oracle::on_loaded(const TraceEvent& event, const LogNote* note) {
   replica.high_watermark = -1;
   if (event.b >= partition->committed_end || partition->row(partition->committed_tip) == nullptr) {
     if (known) note_caught_up(*partition, replica);
+    if (lost_reported) replica.lossy = true;
     return;
   }
   replica.lossy = true;

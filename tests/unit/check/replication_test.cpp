@@ -179,6 +179,19 @@ TEST(Check, I8_a_high_watermark_that_falls_or_that_a_member_does_not_hold_fails)
   EXPECT_EQ(rig.judge().oracle().partition("orders", 0)->committed_end, 3);
 }
 
+TEST(Check, I8_a_member_that_lost_what_it_had_reported_is_not_held_against_the_leader) {
+  for (const bool power_loss : {true, false}) {
+    Rig rig;
+    three_committed(rig);
+    rig.replicate({.base = 3});  // fetched by both, and the third holds the high watermark back
+    if (power_loss) rig.power_loss(1);
+    else rig.kill(1);
+    rig.load(1, 0, 3);
+    rig.high_watermark(0, 4, 0);
+    EXPECT_EQ(rig.failed("I8"), power_loss ? 0 : 1);
+  }
+}
+
 TEST(Check, I9_an_end_that_goes_back_fails) {
   Rig rig;
   three_committed(rig);
