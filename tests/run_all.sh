@@ -32,7 +32,7 @@ if [ "$only" != fast ]; then
   step "tests labelled slow (scenarios, kcat, Kafka's folders)" ctest --test-dir build/release -L slow --output-on-failure --timeout 1800
   step "instructions a round trip" tests/instructions.sh
   step "swarm: leader-crash, seeds 1..50" build/release/harrow swarm scenarios/leader-crash.yaml --seeds 1..50
-  step "swarm: first-light, seeds 1..50" tests/swarm_first_light.sh 1..50
+  step "swarm: first-light, seeds 1..50" build/release/harrow swarm scenarios/first-light.yaml --seeds 1..50
   step "build museum" ./dev _build museum harrow
   step "museum: what it caught is still caught" tests/museum.sh
   step "build clang: the program, the coroutine forms" ./dev _build clang harrow compiler_test
