@@ -19,7 +19,7 @@ Root Broker::retain(Scope&, Label) {
     for (const auto& [id, partition] : partitions_) ids.push_back(id);
     for (const TopicIdPartition& id : ids) {
       if (stop_wanted_) co_return;  // logs are being closed one after another, and a closed one is no broken one
-      Partition* const partition = find(id);
+      const std::shared_ptr<Partition> partition = share(id);
       if (partition == nullptr) continue;
       const Result<std::uint32_t> went = partition->log().apply_retention(host_.clock.wall(), partition->high_watermark());
       if (!went) {
@@ -129,7 +129,7 @@ Root Broker::flush_rolled(Scope&, Label) {
     }
     const TopicIdPartition id = *flushes_wanted_.begin();
     flushes_wanted_.erase(flushes_wanted_.begin());
-    Partition* const partition = find(id);
+    const std::shared_ptr<Partition> partition = share(id);
     if (partition == nullptr || !partition->log().roll_flush_due()) continue;
     const Offset below = partition->log().active_base();
     const Result<bool> synced = co_await partition->log().synced(below);
@@ -188,7 +188,7 @@ Task<bool> Broker::stop() {
   std::vector<TopicIdPartition> ids;
   for (const auto& [id, partition] : partitions_) ids.push_back(id);
   for (const TopicIdPartition& id : ids) {
-    Partition* const partition = find(id);
+    const std::shared_ptr<Partition> partition = share(id);
     if (partition == nullptr) continue;
     stop_fetching(id);
     Task<Result<bool>> closing = partition->log().close_clean();

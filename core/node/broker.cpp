@@ -85,6 +85,11 @@ Partition* Broker::find(std::string_view topic, std::int32_t partition) {
   return image == nullptr ? nullptr : find(TopicIdPartition{image->id, partition});
 }
 
+std::shared_ptr<Partition> Broker::offsets_partition(std::int32_t partition) {
+  const controller::TopicImage* const topic = image_.topic(offsets_topic_name);
+  return topic == nullptr ? nullptr : share(TopicIdPartition{topic->id, partition});
+}
+
 std::int32_t Broker::offsets_partition_count() {
   const controller::TopicImage* const topic = image_.topic(offsets_topic_name);
   return topic == nullptr ? 0 : static_cast<std::int32_t>(topic->partitions.size());
@@ -257,7 +262,6 @@ Task<Result<bool>> Broker::make_missing_logs(const controller::Delta& delta) {
 }
 
 void Broker::apply(const controller::Delta& delta) {
-  dropped_.clear();  // closed in an earlier turn
   for (const auto& [id, topic] : delta.removed_topics) {
     std::vector<TopicIdPartition> gone;
     for (auto it = partitions_.lower_bound(TopicIdPartition{id, 0}); it != partitions_.end() && it->first.topic_id == id; ++it) gone.push_back(it->first);
@@ -297,7 +301,7 @@ void Broker::apply_partition(const TopicIdPartition& id) {
     const auto checkpoint = high_watermark_checkpoint_.find(name);
     const Offset high_watermark = checkpoint == high_watermark_checkpoint_.end() ? Offset(0) : checkpoint->second;
     const Partition::Wiring wiring{config_.id, host_.timers, host_.trace, *this, *this};
-    auto made = std::make_unique<Partition>(wiring, id, name, std::move(loaded->second), high_watermark);
+    auto made = std::make_shared<Partition>(wiring, id, name, std::move(loaded->second), high_watermark);
     loaded_logs_.erase(loaded);
     partition = made.get();
     partitions_.emplace(id, std::move(made));
@@ -341,7 +345,6 @@ void Broker::drop_partition(const TopicIdPartition& id) {
   if (renamed) folders_to_remove_.push_back(*renamed);
   else fail_storage(renamed.error());
   host_.trace.emit(TraceKind::partition_dropped, partition.subject(), partition.leader_epoch().value());
-  dropped_.push_back(std::move(found->second));
   partitions_.erase(found);
 }
 

@@ -54,7 +54,13 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
     return found == partitions_.end() ? nullptr : found->second.get();
   }
   Partition* find(std::string_view topic, std::int32_t partition);
-  const std::map<TopicIdPartition, std::unique_ptr<Partition>>& partitions() const { return partitions_; }
+  /// For whoever waits in the replica or its log: a topic may be deleted meanwhile, and its files are still being read or
+  /// synced. What find() returned is good until the next wait only.
+  std::shared_ptr<Partition> share(const TopicIdPartition& id) const {
+    const auto found = partitions_.find(id);
+    return found == partitions_.end() ? nullptr : found->second;
+  }
+  const std::map<TopicIdPartition, std::shared_ptr<Partition>>& partitions() const { return partitions_; }
   const ConfigSnapshot& topic_settings(const Uuid& topic_id) const;
 
   // Membership
@@ -84,7 +90,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   }
   /// Halts the node: its only log folder failed (Kafka's rule for EIO, ENOSPC and failed syncs).
   void fail_storage(const Error& error) override;
-  Partition* offsets_partition(std::int32_t partition) override { return find(offsets_topic_name, partition); }
+  std::shared_ptr<Partition> offsets_partition(std::int32_t partition) override;
   std::int32_t offsets_partition_count() override;
   /// Makes a topic that a client or a coordinator asked for, with the broker's defaults; coalesced.
   void create_topic_automatically(const std::string& topic);
@@ -137,12 +143,11 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Uuid directory_id_;
   std::int64_t previous_epoch_ = -1;  // of the last clean stop, from the mark
 
-  std::map<TopicIdPartition, std::unique_ptr<Partition>> partitions_;
+  std::map<TopicIdPartition, std::shared_ptr<Partition>> partitions_;
   std::map<TopicIdPartition, std::unique_ptr<Log>> loaded_logs_;  // recovered or made, not yet claimed by the image
   std::map<TopicPartition, Offset> high_watermark_checkpoint_;
   std::set<TopicPartition> checkpointed_;  // named by the recovery-point or log-start checkpoint on disk
   std::map<Uuid, std::shared_ptr<const ConfigSnapshot>> topic_settings_;
-  std::vector<std::unique_ptr<Partition>> dropped_;  // closed; freed in a later turn
   std::vector<std::string> folders_to_remove_;
   controller::Delta pending_;        // committed, not yet applied
   bool pending_all_ = true;          // the first time everything counts

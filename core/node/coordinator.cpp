@@ -121,7 +121,7 @@ bool CoordinatorState::carry_out(Slot& slot, group::Outcome outcome) {
     deliver(std::move(outcome.answers));
     if (outcome.records.empty()) break;
     const group::Now at = now();
-    Partition* const partition = broker.offsets_partition(slot.partition);
+    const std::shared_ptr<Partition> partition = broker.offsets_partition(slot.partition);
     Result<Appended> appended = error(Code::not_leader_or_follower);
     if (partition != nullptr && partition->is_leader() && partition->leader_epoch() == slot.epoch) {
       const Bytes batch = batch_of(outcome.records, at.wall);
@@ -150,7 +150,7 @@ Root CoordinatorState::watch_commits(Scope&, Label, std::int32_t partition_id, L
   while (true) {
     Slot* slot = slot_of(partition_id, epoch);
     if (slot == nullptr) co_return;
-    Partition* const partition = broker.offsets_partition(partition_id);
+    const std::shared_ptr<Partition> partition = broker.offsets_partition(partition_id);
     if (slot->written.empty() || partition == nullptr) {
       slot->watched = false;
       co_return;
@@ -231,7 +231,7 @@ Root CoordinatorState::load(Scope&, Label, std::int32_t partition_id, LeaderEpoc
   const auto buffer_bytes = static_cast<std::uint64_t>(settings.number(ConfigKey::offsets_load_buffer_size));
   while (true) {
     Slot* slot = slot_of(partition_id, epoch);
-    Partition* const partition = broker.offsets_partition(partition_id);
+    const std::shared_ptr<Partition> partition = broker.offsets_partition(partition_id);
     if (slot == nullptr || partition == nullptr || !partition->is_leader()) co_return;
     const Offset end = partition->log_end();
     if (from < partition->log_start()) {

@@ -24,7 +24,8 @@ class CoordinatorBroker {
  public:
   virtual ~CoordinatorBroker() = default;
   /// The replica of this partition of `__consumer_offsets`, if this broker has it.
-  virtual Partition* offsets_partition(std::int32_t partition) = 0;
+  /// Nothing if it is not here. Shared: the coordinator waits in it.
+  virtual std::shared_ptr<Partition> offsets_partition(std::int32_t partition) = 0;
   /// Its partition count; 0 while the topic does not exist.
   virtual std::int32_t offsets_partition_count() = 0;
   virtual void fail_storage(const Error& why) = 0;

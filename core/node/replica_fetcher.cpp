@@ -88,7 +88,7 @@ Task<bool> ReplicaFetcher::flush_what_is_due() {
   for (const auto& [id, wanted] : wanted_)
     if (wanted.partition->log().flush_due()) due.push_back(id);
   for (const TopicIdPartition& id : due) {
-    Partition* const partition = broker_.find(id);
+    const std::shared_ptr<Partition> partition = broker_.share(id);
     if (partition == nullptr) continue;
     const Result<bool> synced = co_await partition->log().flush();
     if (synced) continue;
@@ -220,7 +220,7 @@ Task<Result<bool>> ReplicaFetcher::take(TopicIdPartition id, wire::FetchResponse
 
 Task<Result<bool>> ReplicaFetcher::truncate(TopicIdPartition id, Offset to) {
   for (int attempt = 0; attempt < 3; ++attempt) {
-    Partition* const partition = broker_.find(id);
+    const std::shared_ptr<Partition> partition = broker_.share(id);
     if (partition == nullptr || partition->role() != ReplicaRole::follower) co_return true;
     const Result<Offset> cut = partition->truncate_to(to);
     if (cut) {

@@ -46,7 +46,7 @@ bool still_leads(Broker& broker, const TopicIdPartition& id, const Partition* pa
 }
 
 Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes records, Acks acks, MonoNs deadline) {
-  Partition* const partition = broker.find(id);
+  const std::shared_ptr<Partition> partition = broker.share(id);
   if (partition == nullptr || !partition->is_leader()) {
     const bool known = broker.image().partition(id) != nullptr;
     PartitionAnswer answer = refused(id.partition, Error{known ? Code::not_leader_or_follower : Code::unknown_topic_or_partition, ""});
@@ -54,7 +54,7 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
       answer.current_leader.leader_id = image->leader.value();
       answer.current_leader.leader_epoch = image->leader_epoch.value();
     }
-    trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
+    trace_answer(broker, partition.get(), static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
     co_return answer;
   }
   Host& host = broker.host();
@@ -63,7 +63,7 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
   if (!appended) {
     if (appended.error().code == Code::io_error || appended.error().code == Code::disk_full) broker.fail_storage(appended.error());
     PartitionAnswer answer = refused(id.partition, appended.error());
-    trace_answer(broker, partition, static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
+    trace_answer(broker, partition.get(), static_cast<std::int16_t>(acks), answer, no_offset, no_producer_id);
     co_return answer;
   }
   const LeaderEpoch epoch = partition->leader_epoch();
@@ -77,7 +77,7 @@ Task<PartitionAnswer> produce_one(Broker& broker, TopicIdPartition id, Bytes rec
     }
   }
   // The sync may have outlasted the leadership: what a follower's high watermark passes are its leader's records, not these.
-  if (acks == Acks::all && !still_leads(broker, id, partition, epoch)) {
+  if (acks == Acks::all && !still_leads(broker, id, partition.get(), epoch)) {
     answer = refused(id.partition, Error{Code::not_leader_or_follower, ""});
   } else if (acks == Acks::all) {
     const Reached reached = co_await partition->replicated(appended->end, deadline);

@@ -46,7 +46,6 @@ Code note_follower(Partition& partition, SessionPartition& wanted, const FetchSe
 
 /// What a look found out without waiting, or what has to be read from the disk first.
 struct Look {
-  Partition* partition = nullptr;  // with `cold`
   bool cold = false;
   std::uint64_t most_bytes = 0;
   Offset limit = no_offset;
@@ -113,19 +112,18 @@ Look look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, Br
   if (wanted.fetch_offset >= limit || (room_bytes == 0 && !first)) return {};
   const std::uint64_t most = std::min<std::uint64_t>(static_cast<std::uint64_t>(std::max(wanted.max_bytes, 0)), room_bytes);
   std::optional<Result<ReadResult>> cached = partition->log().read_cached(wanted.fetch_offset, most, limit, first);
-  if (!cached) return Look{partition, true, most, limit, first};
+  if (!cached) return Look{true, most, limit, first};
   take_read(broker, *cached, data);
   return {};
 }
 
 Task<PartitionData> read_cold(Broker& broker, SessionPartition& wanted, Look look, PartitionData data) {
-  Partition* const partition = look.partition;
+  const std::shared_ptr<Partition> partition = broker.share(wanted.id);
   const LeaderEpoch epoch = partition->leader_epoch();
   Task<Result<ReadResult>> reading = partition->log().read(wanted.fetch_offset, look.most_bytes, look.limit, look.first);
   Result<ReadResult> read = co_await reading;
   // The wait may have seen a new leader, a truncation or the topic's end.
-  Partition* const still = broker.find(wanted.id);
-  if (still != partition || !partition->is_leader() || partition->leader_epoch() != epoch)
+  if (broker.find(wanted.id) != partition.get() || !partition->is_leader() || partition->leader_epoch() != epoch)
     data.error_code = static_cast<std::int16_t>(Code::not_leader_or_follower);
   else
     take_read(broker, read, data);

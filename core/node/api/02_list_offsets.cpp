@@ -17,7 +17,7 @@ Task<PartitionAnswer> list_one(Broker& broker, TopicIdPartition id, wire::ListOf
   answer.timestamp = -1;
   answer.offset = -1;
   answer.leader_epoch = -1;
-  Partition* const partition = broker.find(id);
+  const std::shared_ptr<Partition> partition = broker.share(id);
   Code code = Code::none;
   if (partition == nullptr) code = broker.image().partition(id) == nullptr ? Code::unknown_topic_or_partition : Code::not_leader_or_follower;
   else if (!partition->is_leader()) code = Code::not_leader_or_follower;
@@ -39,7 +39,7 @@ Task<PartitionAnswer> list_one(Broker& broker, TopicIdPartition id, wire::ListOf
     default: {
       Task<Result<FoundOffset>> finding = asked.timestamp == -3 ? log.offset_of_max_timestamp() : log.offset_for_timestamp(WallMs(asked.timestamp));
       const Result<FoundOffset> found = co_await finding;
-      if (broker.find(id) != partition || !partition->is_leader()) {
+      if (broker.find(id) != partition.get() || !partition->is_leader()) {
         answer.error_code = static_cast<std::int16_t>(Code::not_leader_or_follower);
         co_return answer;
       }

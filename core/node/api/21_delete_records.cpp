@@ -11,7 +11,7 @@ Task<PartitionAnswer> delete_one(Broker& broker, TopicIdPartition id, Offset off
   PartitionAnswer answer;
   answer.partition_index = id.partition;
   answer.low_watermark = -1;
-  Partition* const partition = broker.find(id);
+  const std::shared_ptr<Partition> partition = broker.share(id);
   if (partition == nullptr) {
     answer.error_code = static_cast<std::int16_t>(broker.image().partition(id) == nullptr ? Code::unknown_topic_or_partition : Code::not_leader_or_follower);
     co_return answer;

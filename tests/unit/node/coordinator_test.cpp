@@ -29,7 +29,7 @@ class Rig final : public CoordinatorBroker, Membership, IsrRequests {
   }
   ~Rig() override { host.scope().destroy_all(); }
 
-  Partition* offsets_partition(std::int32_t) override { return partition.get(); }
+  std::shared_ptr<Partition> offsets_partition(std::int32_t) override { return partition; }
   std::int32_t offsets_partition_count() override { return 1; }
   void fail_storage(const Error&) override { ++failures; }
   bool eligible(NodeId) const override { return true; }
@@ -140,7 +140,7 @@ class Rig final : public CoordinatorBroker, Membership, IsrRequests {
     Result<std::unique_ptr<Log>> log = co_await loading;
     CHECK(log.has_value());
     const Partition::Wiring wiring{NodeId(1), host.host().timers, host.host().trace, *this, *this};
-    partition = std::make_unique<Partition>(wiring, TopicIdPartition{Uuid{1, 2}, 0}, TopicPartition{"__consumer_offsets", 0},
+    partition = std::make_shared<Partition>(wiring, TopicIdPartition{Uuid{1, 2}, 0}, TopicPartition{"__consumer_offsets", 0},
                                             std::move(*log), Offset(0));
   }
   Root await_commit(Scope&, Label, wire::OffsetCommitRequest request) {
@@ -164,7 +164,7 @@ class Rig final : public CoordinatorBroker, Membership, IsrRequests {
 
  public:
   SimHost host;
-  std::unique_ptr<Partition> partition;
+  std::shared_ptr<Partition> partition;
   std::unique_ptr<Coordinator> coordinator;
 };
 
