@@ -1,11 +1,13 @@
 // I48, exclusive ownership: in a generation of a group no two members own a partition, by the coordinator's word and by the
 // clients' own.
-// Listens to: assignment_made (coordinator), partitions_assigned (clients), coordinator_loaded.
+// Listens to: assignment_made (coordinator), partitions_assigned (clients), coordinator_loaded, group_state.
 // Legal exceptions: a member of an older generation that has not noticed yet (a frozen process) still believes in what it
-// had; its commits are refused (I50). A coordinator that lost its log legally counts generations anew.
+// had; its commits are refused (I50). A coordinator that lost its log legally counts generations anew, and so does a group that
+// was deleted because it was empty.
 #include <array>
 #include <map>
 
+#include "core/group/group.h"
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 
@@ -15,7 +17,7 @@ namespace {
 class ExclusiveOwnership final : public Check {
  public:
   std::span<const TraceKind> kinds() const override {
-    static constexpr TraceKind list[] = {TraceKind::assignment_made, TraceKind::partitions_assigned, TraceKind::coordinator_loaded};
+    static constexpr TraceKind list[] = {TraceKind::assignment_made, TraceKind::partitions_assigned, TraceKind::coordinator_loaded, TraceKind::group_state};
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {
@@ -26,6 +28,11 @@ class ExclusiveOwnership final : public Check {
       return;
     }
     if (payload == nullptr) return;
+    if (event.kind == TraceKind::group_state) {
+      if (event.a != static_cast<std::int64_t>(group::GroupState::dead)) return;
+      if (const auto dead = groups_.find(note_of<CommitNote>(payload).group); dead != groups_.end()) groups_.erase(dead);
+      return;
+    }
     const auto& note = note_of<AssignmentNote>(payload);
     const bool by_client = event.kind == TraceKind::partitions_assigned;
     auto found = groups_.find(note.group);

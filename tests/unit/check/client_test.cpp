@@ -125,6 +125,17 @@ TEST(Check, I48_a_partition_with_two_owners_fails) {
   }
 }
 
+TEST(Check, I48_a_group_that_was_deleted_gives_its_partitions_anew_and_no_other_does) {
+  Clients rig;
+  rig.assign(TraceKind::assignment_made, "a", {{"orders", 0}}, 1, 1);
+  rig.group_state(4, 2, 2000);
+  rig.assign(TraceKind::assignment_made, "b", {{"orders", 0}}, 1, 1);
+  EXPECT_EQ(rig.failed("I48"), 0);
+  rig.group_state(0, 1, 3000);
+  rig.assign(TraceKind::assignment_made, "c", {{"orders", 0}}, 1, 1);
+  EXPECT_EQ(rig.failed("I48"), 1);
+}
+
 TEST(Check, I49_a_gap_in_an_assignment_fails) {
   Clients rig;
   rig.assign(TraceKind::assignment_made, "a", {{"orders", 0}, {"orders", 1}}, 1, 2);
