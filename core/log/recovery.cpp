@@ -27,6 +27,8 @@ Task<Result<bool>> LogRecovery::run() {
   if (const auto found = find_files(); !found) co_return pass(found.error());
   const Result<bool> epochs = co_await read_epochs();
   if (!epochs) co_return pass(epochs.error());
+  const Result<bool> first_epochs = co_await read_first_epochs();
+  if (!first_epochs) co_return pass(first_epochs.error());
   for (std::size_t index = 0; index < log_.segments_.size() && !cut_; ++index) {
     const Result<bool> loaded = co_await load_segment(index);
     if (!loaded) co_return pass(loaded.error());
@@ -118,6 +120,32 @@ Task<Result<bool>> LogRecovery::read_epochs() {
   Result<EpochCache> epochs = EpochCache::parse(text->to_string());
   if (epochs) log_.epochs_ = std::move(*epochs);
   else epochs_missing_ = epochs_changed_ = true;
+  co_return true;
+}
+
+// Where a power loss undid a deletion at the log's beginning, but not the checkpoint that was written with it, the epochs of
+// what came back are missing: they are read from its batches.
+Task<Result<bool>> LogRecovery::read_first_epochs() {
+  const Offset from = std::max(log_.segments_.front().base(), options_.log_start);
+  const std::vector<EpochStart> known = log_.epochs_.entries();
+  if (known.empty() || known.front().start <= from) co_return true;
+  EpochCache whole;
+  for (std::size_t index = 0; index < log_.segments_.size() && log_.segments_[index].base() < known.front().start; ++index) {
+    FileReader reader(log_.segments_[index].file(), 0, log_.segments_[index].size());
+    while (true) {
+      const Result<FileReader::Found> found = co_await reader.look(false);
+      if (!found) co_return pass(found.error());
+      if (*found != FileReader::Found::batch || reader.header().base_offset >= known.front().start) break;
+      if (reader.header().end_offset() > from && reader.header().leader_epoch > whole.latest())
+        whole.assign(reader.header().leader_epoch, std::max(reader.header().base_offset, from));
+      reader.advance();
+    }
+  }
+  if (whole.entries().empty()) co_return true;
+  for (const EpochStart& entry : known)
+    if (entry.epoch > whole.latest()) whole.assign(entry.epoch, entry.start);
+  log_.epochs_ = std::move(whole);
+  epochs_changed_ = true;
   co_return true;
 }
 

@@ -24,6 +24,7 @@ class LogRecovery {
   Task<Result<bool>> read_tail(std::size_t index);
   Task<Result<bool>> scan_segment(std::size_t index);
   Task<Result<bool>> read_epochs_of(std::size_t index);
+  Task<Result<bool>> read_first_epochs();
   Task<Result<bool>> read_producers();
   Task<Result<bool>> read_txn_indexes();
   Result<bool> settle();

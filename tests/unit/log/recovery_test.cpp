@@ -187,6 +187,32 @@ TEST_F(LogTest, epochs_come_back_without_their_file_including_epoch_zero) {
   }
 }
 
+TEST_F(LogTest, epochs_of_a_deletion_that_a_power_loss_undid_come_back) {
+  open();
+  fill(*this, 60);
+  const auto entries = log->epochs().entries();
+  ASSERT_GE(entries.size(), 3u);
+  ASSERT_GE(log->segment_count(), 2u);
+  for (const bool clean : {true, false}) {
+    for (std::size_t kept = 1; kept < entries.size(); ++kept) {
+      auto closed = log->close_clean();
+      ASSERT_TRUE(closed.take());
+      // The checkpoint as retention wrote it, beside the segments that it was deleting; also one that begins within an epoch.
+      for (const std::int64_t later : {0, 1}) {
+        std::string text = "0\n" + std::to_string(kept) + "\n";
+        for (std::size_t i = entries.size() - kept; i < entries.size(); ++i)
+          text += std::to_string(entries[i].epoch.value()) + " " + std::to_string(entries[i].start.value() + (i == entries.size() - kept ? later : 0)) + "\n";
+        disk.files["data/orders-3/leader-epoch-checkpoint"]->bytes = text;
+        Log::LoadOptions options;
+        options.clean = clean;
+        options.recovery_point = log->end_offset();
+        open(options);
+        EXPECT_EQ(log->epochs().entries(), entries) << text;
+      }
+    }
+  }
+}
+
 TEST_F(LogTest, what_flush_covered_survives_a_power_loss) {
   for (int after = 0; after < 30; ++after) {
     disk.files.clear();
