@@ -36,6 +36,11 @@ Task<Answer> dispatch(const RequestContext& context, Bytes frame, std::uint64_t 
 /// Produce with acks=0 has no answer; an error then closes the connection, which is all that the client can notice.
 Task<Answer> dispatch_produce(const RequestContext& context, Bytes frame, std::uint64_t body_at) {
   Answer answer;
+  // Versions below 3 are advertised for old librdkafka's sake (KIP-896) and not spoken.
+  if (context.version < wire::ProduceRequest::min_version) {
+    answer.close = true;
+    co_return answer;
+  }
   Reader reader(frame);
   reader.skip(body_at);
   Result<wire::ProduceRequest> request = wire::ProduceRequest::decode(reader, context.version);

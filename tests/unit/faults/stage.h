@@ -35,6 +35,14 @@ class Stage final : public TraceListener, public FaultObserver {
     build(setup);
   }
 
+  // The cluster's end is traced, too: this listener outlives it.
+  ~Stage() override {
+    injector_.reset();
+    admin_.reset();
+    clients = Clients();
+    cluster.reset();
+  }
+
   void on_event(const TraceEvent& event, const void* payload) override {
     ++counts_[event.kind];
     ++by_node_[{event.kind, event.node}];
