@@ -284,6 +284,9 @@ Result<Offset> Partition::delete_records_before(Offset offset) {
   const Offset to = offset == Offset(-1) ? high_watermark() : offset;
   if (to < Offset(0) || to > high_watermark()) return error(Code::offset_out_of_range);
   TRY_VOID(log_->advance_log_start(to, LogStartReason::delete_records));
+  // Nobody has anything to fetch, and yet followers have to learn of it: with the answers that they wait for anyway.
+  tell_watches(replica_watches_, false);
+  tell_watches(consumer_watches_, false);
   update_low_watermark();
   return to;
 }

@@ -455,5 +455,19 @@ TEST_F(PartitionTest, an_append_wakes_followers_and_a_commit_wakes_consumers) {
   EXPECT_EQ(replica.told, 1) << "followers learn the high watermark with their next answer";
 }
 
+TEST_F(PartitionTest, a_log_start_that_was_moved_is_news_for_everybody_but_wakes_nobody) {
+  lead();
+  append(3);
+  fetched(2, 3);
+  fetched(3, 3);
+  Watch replica, consumer;
+  partition->watch(replica, true);
+  partition->watch(consumer, false);
+  ASSERT_TRUE(partition->delete_records_before(Offset(2)));
+  EXPECT_EQ(replica.told, 1);
+  EXPECT_EQ(consumer.told, 1);
+  EXPECT_EQ(replica.woken + consumer.woken, 0);
+}
+
 }  // namespace
 }  // namespace harrow::test
