@@ -38,6 +38,13 @@ TEST_F(InspectTest, a_sound_folder_has_no_findings_open_or_closed) {
   EXPECT_EQ(*partition_folders(disk, "data"), std::vector<std::string>{"orders-3"});
 }
 
+TEST_F(InspectTest, a_log_that_starts_at_its_end_is_sound_while_its_old_segments_still_lie_there) {
+  fill();
+  ASSERT_TRUE(log->advance_log_start(Offset(120), LogStartReason::leader));
+  const FolderReport report = verify();
+  for (const Finding& finding : report.findings) ADD_FAILURE() << finding.file << " " << finding.position << " " << finding.what;
+}
+
 TEST_F(InspectTest, each_kind_of_damage_is_named) {
   fill();
   auto closed = log->close_clean();
