@@ -80,7 +80,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Semaphore& request_memory() { return request_memory_; }
   /// The next producer id; asks the controller for a block when the last one is used up.
   Task<Result<ProducerId>> next_producer_id();
-  /// Sends a request to the active controller on behalf of a client.
+  /// Sends a request to the active controller on behalf of a client: once, wherever it is thought to be.
   template <class Response, class Request>
   Task<Result<Response>> forward(Request request) {
     if (!point_at_controller(forwarding_)) co_return error(Code::not_controller, "no active controller is known");

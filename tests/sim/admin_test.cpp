@@ -2,6 +2,12 @@
 #include <gtest/gtest.h>
 
 #include "core/client/admin.h"
+#include "core/client/producer.h"
+#include "core/node/rpc.h"
+#include "core/wire/api_versions_request.h"
+#include "core/wire/api_versions_response.h"
+#include "core/wire/create_topics_request.h"
+#include "core/wire/create_topics_response.h"
 #include "sim/cluster/cluster.h"
 
 namespace harrow::sim {
@@ -54,6 +60,27 @@ class AdminTest : public ::testing::Test {
     topic.partitions = partitions;
     topic.replication_factor = 3;
     return topic;
+  }
+  /// So many records, one after the other.
+  static Task<Result<bool>> write(Host& host, ClientConfig client, std::string topic, int count) {
+    ProducerConfig config;
+    static_cast<ClientConfig&>(config) = std::move(client);
+    Producer producer(host, config, nullptr);
+    ProducerRecord record;
+    record.topic = producer.topic(topic);
+    record.value = "a value";
+    for (int i = 0; i < count; ++i) {
+      Task<Delivery> sending = producer.send_and_wait(record);
+      const Delivery delivery = co_await sending;
+      if (delivery.fate != Fate::acked) co_return error(delivery.code);
+    }
+    co_return true;
+  }
+  ClientConfig client_config() const {
+    ClientConfig config;
+    config.client_id = "operator";
+    config.bootstrap_servers = cluster.bootstrap();
+    return config;
   }
   Code create(NewTopic topic, bool validate_only = false) {
     const auto made = answer([&] { return admin->create_topics({topic}, validate_only); });
@@ -161,6 +188,16 @@ TEST_F(AdminTest, lists_offsets_and_deletes_records_of_an_empty_log) {
   EXPECT_EQ(all->at(id), Offset(0));
 }
 
+TEST_F(AdminTest, deletes_records_although_nobody_writes_any_more) {
+  ASSERT_EQ(create(orders(1)), Code::none);
+  const TopicPartition id{"orders", 0};
+  ASSERT_TRUE(answer([&] { return write(machine.host()->host(), client_config(), "orders", 5); }));
+  kernel.run_until(kernel.now_ns() + 5 * ns_per_s);  // followers have nothing to ask for
+  const auto deleted = answer([&] { return admin->delete_records({{id, Offset(3)}}); }, 5);
+  ASSERT_TRUE(deleted);
+  EXPECT_EQ(deleted->at(id), Offset(3));
+}
+
 TEST_F(AdminTest, elects_preferred_leaders) {
   ASSERT_EQ(create(orders(1)), Code::none);
   const TopicPartition id{"orders", 0};
@@ -194,6 +231,38 @@ TEST_F(AdminTest, a_call_survives_the_loss_of_the_active_controller) {
   cluster.kill(cluster.active_controller());
   EXPECT_EQ(create(orders()), Code::none) << "it is repeated until another controller is active";
   EXPECT_NE(cluster.topic("orders"), nullptr);
+}
+
+TEST_F(AdminTest, a_broker_relays_until_there_is_an_active_controller_again) {
+  RpcChannel channel(machine.host()->host(), "one try", 30'000);
+  channel.set_endpoint(cluster.bootstrap().front());
+  cluster.kill(cluster.active_controller());
+  wire::CreateTopicsRequest request;
+  request.topics.emplace_back().name = "orders";
+  request.topics.back().num_partitions = 1;
+  request.topics.back().replication_factor = 3;
+  const auto made = answer([&] { return channel.call<wire::CreateTopicsResponse>(wire::ApiKey::create_topics, wire::CreateTopicsRequest::max_version, request); });
+  ASSERT_TRUE(made);
+  EXPECT_EQ(made->topics.at(0).error_code, 0) << "a client never hears NOT_CONTROLLER of a broker";
+  channel.disconnect();
+}
+
+TEST_F(AdminTest, client_software_is_named_in_letters_digits_dots_and_dashes) {
+  RpcChannel channel(machine.host()->host(), "one try", 30'000);
+  channel.set_endpoint(cluster.bootstrap().front());
+  const auto code = [&](const char* name, const char* version) {
+    wire::ApiVersionsRequest request;
+    request.client_software_name = name;
+    request.client_software_version = version;
+    const auto said = answer([&] { return channel.call<wire::ApiVersionsResponse>(wire::ApiKey::api_versions, 4, request); });
+    return said ? static_cast<Code>(said->error_code) : Code::network_exception;
+  };
+  EXPECT_EQ(code("apache-kafka-java", "4.3.1"), Code::none);
+  EXPECT_EQ(code("a", "1"), Code::none);
+  EXPECT_EQ(code("", "1"), Code::invalid_request);
+  EXPECT_EQ(code("name", "-1"), Code::invalid_request);
+  EXPECT_EQ(code("two words", "1"), Code::invalid_request);
+  channel.disconnect();
 }
 
 TEST_F(AdminTest, a_call_survives_the_loss_of_the_broker_that_it_talks_to) {

@@ -1,11 +1,16 @@
 // ApiVersions, versions 0 to 4: what this listener offers. Version 3 adds features. The answer's header is always v0;
 // an unknown version is answered in the v0 layout by the connection loop.
 #include "core/node/api/handlers.h"
+#include "core/node/client_software.h"
 
 namespace harrow {
 
 Task<wire::ApiVersionsResponse> api_versions(const RequestContext& context, wire::ApiVersionsRequest request) {
   wire::ApiVersionsResponse response;
+  if (context.version >= client_software_from && !names_client_software(request, context.version)) {
+    response.error_code = static_cast<std::int16_t>(Code::invalid_request);
+    co_return response;
+  }
   for (const ApiRow& row : context.on_controller ? controller_apis() : broker_apis()) {
     auto& api = response.api_keys.emplace_back();
     api.api_key = static_cast<std::int16_t>(row.key);

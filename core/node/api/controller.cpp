@@ -2,6 +2,8 @@
 // 33 AlterConfigs, 37 CreatePartitions, 43 ElectLeaders, 44 IncrementalAlterConfigs); 56 AlterPartition,
 // 62 BrokerRegistration, 63 BrokerHeartbeat, 64 UnregisterBroker and 67 AllocateProducerIds come from brokers only.
 // Who is not (or no longer) the active controller answers NOT_CONTROLLER.
+#include <algorithm>
+
 #include "core/node/api/handlers.h"
 
 namespace harrow {
@@ -29,17 +31,35 @@ void renew(Request& request) {
   }
 }
 
-/// On a broker: the controller's answer, or `refuse`.
+constexpr std::int64_t relay_timeout_ms = 60'000, relay_pause_ms = 50;
+
+/// Whether an answer says, at its top or for one of its things, that another node is the active controller.
+template <class Response>
+bool from_no_controller(const Response& response) {
+  constexpr auto wanted = static_cast<std::int16_t>(Code::not_controller);
+  const auto any = [](const auto& rows) { return std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.error_code == wanted; }); };
+  if constexpr (requires { response.error_code; }) return response.error_code == wanted;
+  else if constexpr (requires { response.topics; }) return any(response.topics);
+  else if constexpr (requires { response.responses; }) return any(response.responses);
+  else return any(response.results);
+}
+
+/// On a broker: the controller's answer. While there is none, or it moves, the request is tried again, as in Kafka: clients
+/// take a broker for the controller and do not expect NOT_CONTROLLER of it. After a minute, `refuse`.
 template <class Response, class Request, class Refuse>
 Task<Response> relay(const RequestContext& context, Request request, Refuse refuse) {
   renew(request);
-  Task<Result<Response>> asking = context.broker().forward<Response>(request);
-  Result<Response> result = co_await asking;
-  if (!result) {
-    const Code code = result.error().code == Code::not_controller ? Code::not_controller : to_wire(result.error().code);
-    co_return refuse(request, code);
+  Host& host = context.host();
+  const MonoNs deadline = after_ms(host.clock.mono(), relay_timeout_ms);
+  for (;;) {
+    Task<Result<Response>> asking = context.broker().forward<Response>(request);
+    Result<Response> result = co_await asking;
+    if (result && !from_no_controller(*result)) co_return std::move(*result);
+    if (!result && result.error().code == Code::malformed_input) co_return refuse(request, to_wire(Code::malformed_input));
+    const MonoNs again = after_ms(host.clock.mono(), relay_pause_ms);
+    if (again >= deadline) co_return refuse(request, Code::request_timed_out);
+    co_await Sleep(host.timers, again, "relay");
   }
-  co_return std::move(*result);
 }
 
 std::int16_t number_of(Code code) { return static_cast<std::int16_t>(to_wire(code)); }
