@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -145,12 +146,19 @@ struct ConsumeNote {
   std::uint64_t value_hash;
   WallMs timestamp;
 };
+/// Who asks on a connection: the name and version that the client gave with ApiVersions (KIP-511). Until it has given
+/// them, and for clients too old to: the client id, and no version.
+struct ClientSoftware {
+  std::string name;
+  std::string version;
+};
 /// request_handled, response_sent
 struct RequestNote {
   std::int16_t api;
   std::int16_t version;
   std::int32_t correlation;
   const Bytes* frame;
+  const ClientSoftware* software = nullptr;  // lives as long as the connection
 };
 /// frame_received. `api` is -1 where the fabric could not tell.
 struct FrameNote {

@@ -2,6 +2,7 @@
 // (facts section 1).
 #include "core/model/trace_payloads.h"
 #include "core/node/api_table.h"
+#include "core/node/client_software.h"
 
 namespace harrow {
 namespace {
@@ -20,12 +21,23 @@ Bytes unsupported_api_versions(std::int32_t correlation, const ApiRow& row) {
   return w.finish();
 }
 
+/// Notes who is at the other end. `body` stands behind the header.
+void learn_software(ClientSoftware& software, const wire::RequestHeader& header, Reader body) {
+  if (software.name.empty() && header.client_id) software.name = *header.client_id;
+  if (static_cast<wire::ApiKey>(header.api_key) != wire::ApiKey::api_versions ) return;
+  Result<wire::ApiVersionsRequest> request = wire::ApiVersionsRequest::decode(body, header.api_version);
+  if (!request || !names_client_software(*request, header.api_version)) return;
+  software.name = std::move(request->client_software_name);
+  software.version = std::move(request->client_software_version);
+}
+
 }  // namespace
 
 Root serve_connection(Scope&, Label, Node& node, ConnectionPtr connection, bool on_controller) {
   Host& host = node.host();
   const auto limit = static_cast<std::uint32_t>(node.settings().number(ConfigKey::socket_request_max_bytes));
   const std::span<const ApiRow> rows = on_controller ? controller_apis() : broker_apis();
+  ClientSoftware software;
   for (;;) {
     Result<Bytes> frame = co_await connection->read_frame(limit);
     if (!frame) break;
@@ -49,7 +61,8 @@ Root serve_connection(Scope&, Label, Node& node, ConnectionPtr connection, bool 
                            header->client_id.value_or(""),
                            connection->peer().host,
                            on_controller};
-    const RequestNote note{header->api_key, header->api_version, header->correlation_id, &*frame};
+    learn_software(software, *header, reader);
+    const RequestNote note{header->api_key, header->api_version, header->correlation_id, &*frame, &software};
     host.trace.emit(TraceKind::request_handled, 0, header->api_key, header->api_version, &note);
 
     Semaphore* const memory = node.broker() == nullptr ? nullptr : &node.broker()->request_memory();
@@ -64,7 +77,7 @@ Root serve_connection(Scope&, Label, Node& node, ConnectionPtr connection, bool 
 
     if (!answer.frame.empty()) {
       co_await host.cpu.spend(Work::frame_out, answer.frame.size());
-      const RequestNote sent{header->api_key, header->api_version, header->correlation_id, &answer.frame};
+      const RequestNote sent{header->api_key, header->api_version, header->correlation_id, &answer.frame, &software};
       host.trace.emit(TraceKind::response_sent, 0, header->api_key, answer.code, &sent);
       connection->send(std::move(answer.frame));
       const Result<bool> flushed = co_await connection->flushed();

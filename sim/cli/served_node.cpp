@@ -43,6 +43,7 @@ NodeFigures figures_of(const Node& node, const TrafficCounter& traffic) {
   figures.id = node.config().id.value();
   figures.ready = node.ready();
   figures.requests = traffic.requests();
+  figures.asked = traffic.asked();
   figures.traffic = traffic.topics();
   if (node.broker() != nullptr) {
     for (const auto& [id, partition] : node.broker()->partitions()) {
@@ -66,15 +67,40 @@ NodeFigures figures_of(const Node& node, const TrafficCounter& traffic) {
   return figures;
 }
 
+/// A label's value as Prometheus' text wants it.
+std::string escaped(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    if (c == '\\' || c == '"') text += '\\';
+    text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  }
+  return text;
+}
+
 }  // namespace
+
+TrafficCounter::Counts& TrafficCounter::counts_of(const ClientSoftware& software) {
+  const auto known = clients_.find(software);
+  if (known != clients_.end()) return known->second;
+  const bool fits = clients_.size() < most_clients && software.name.size() <= longest_client_name && software.version.size() <= longest_client_name;
+  return clients_[fits ? software : ClientSoftware{"other", ""}];
+}
+
+std::vector<TrafficCounter::Asked> TrafficCounter::asked() const {
+  std::vector<Asked> rows;
+  for (const auto& [client, counts] : clients_)
+    for (const auto& [api, handled] : counts) rows.push_back(Asked{api.first, api.second, client.name, client.version, handled});
+  return rows;
+}
 
 void TrafficCounter::emit(const TraceEvent& event, const void* payload) {
   if (payload == nullptr) return;
   switch (event.kind) {
     case TraceKind::request_handled: {
-      Requests& row = requests_[static_cast<std::int16_t>(event.a)];
-      ++row.handled;
-      row.request_bytes += static_cast<const RequestNote*>(payload)->frame->size();
+      const RequestNote& note = *static_cast<const RequestNote*>(payload);
+      Requests& row = requests_[note.api];
+      row.request_bytes += note.frame->size();
+      if (note.software != nullptr) ++counts_of(*note.software)[{note.api, note.version}];
       break;
     }
     case TraceKind::response_sent: requests_[static_cast<std::int16_t>(event.a)].response_bytes += static_cast<const RequestNote*>(payload)->frame->size(); break;
@@ -114,7 +140,11 @@ std::string metrics_text(const std::vector<NodeFigures>& nodes) {
       for (const auto& [api, row] : node.requests)
         text += fmt::format("{}{{broker=\"{}\",request=\"{}\"}} {}\n", name, node.id, wire::name_of(static_cast<wire::ApiKey>(api)), row.*field);
   };
-  by_request("kafka_network_requestmetrics_requests_total", "Requests taken, by API.", &TrafficCounter::Requests::handled);
+  family("kafka_network_requestmetrics_requests_total", "counter", "Requests taken, by API, its version, and the client software as it names itself, or else the client id.");
+  for (const NodeFigures& node : nodes)
+    for (const TrafficCounter::Asked& row : node.asked)
+      text += fmt::format("kafka_network_requestmetrics_requests_total{{broker=\"{}\",request=\"{}\",version=\"{}\",client_software_name=\"{}\",client_software_version=\"{}\"}} {}\n",
+                          node.id, wire::name_of(static_cast<wire::ApiKey>(row.api)), row.version, escaped(row.client), escaped(row.client_version), row.handled);
   by_request("kafka_network_requestmetrics_requestbytes_total", "Bytes of request frames, by API.", &TrafficCounter::Requests::request_bytes);
   by_request("kafka_network_requestmetrics_responsebytes_total", "Bytes of response frames, by API.", &TrafficCounter::Requests::response_bytes);
   const auto by_topic = [&](std::string_view name, std::string_view help, std::uint64_t TrafficCounter::TopicTraffic::*field) {

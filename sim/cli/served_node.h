@@ -9,7 +9,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <tuple>
+#include <vector>
 
+#include "core/model/trace_payloads.h"
 #include "core/node/node.h"
 #include "core/posix/posix_host.h"
 
@@ -19,8 +22,16 @@ namespace harrow::cli {
 class TrafficCounter final : public TraceSink {
  public:
   struct Requests {
-    std::uint64_t handled = 0, request_bytes = 0, response_bytes = 0;
+    std::uint64_t request_bytes = 0, response_bytes = 0;
   };
+  /// Who asked what how often. Clients that come when so many are known count as one, so that labels stay bounded.
+  struct Asked {
+    std::int16_t api, version;
+    std::string client, client_version;
+    std::uint64_t handled = 0;
+  };
+  static constexpr std::size_t most_clients = 100;
+  static constexpr std::size_t longest_client_name = 100;
   struct TopicTraffic {
     std::uint64_t bytes_in = 0, messages_in = 0;
   };
@@ -28,10 +39,17 @@ class TrafficCounter final : public TraceSink {
   void emit(const TraceEvent& event, const void* payload) override;
   bool wants(TraceKind kind) const override { return kind == TraceKind::appended; }
   const std::map<std::int16_t, Requests>& requests() const { return requests_; }
+  std::vector<Asked> asked() const;
   const std::map<std::string, TopicTraffic, std::less<>>& topics() const { return topics_; }
 
  private:
+  using Counts = std::map<std::pair<std::int16_t, std::int16_t>, std::uint64_t>;  // by API and version
+  struct ByNameAndVersion {
+    bool operator()(const ClientSoftware& a, const ClientSoftware& b) const { return std::tie(a.name, a.version) < std::tie(b.name, b.version); }
+  };
+  Counts& counts_of(const ClientSoftware& software);
   std::map<std::int16_t, Requests> requests_;  // by API
+  std::map<ClientSoftware, Counts, ByNameAndVersion> clients_;
   std::map<std::string, TopicTraffic, std::less<>> topics_;
 };
 
@@ -43,6 +61,7 @@ struct NodeFigures {
   std::uint64_t partitions = 0, leaders = 0, under_replicated = 0, under_min_isr = 0;
   std::uint64_t offline_partitions = 0, topics = 0, cluster_partitions = 0;  // of the whole cluster; told by the active controller
   std::map<std::int16_t, TrafficCounter::Requests> requests;
+  std::vector<TrafficCounter::Asked> asked;
   std::map<std::string, TrafficCounter::TopicTraffic, std::less<>> traffic;
 };
 /// Prometheus text with Kafka's names, one label a broker.
