@@ -29,7 +29,8 @@ step "build release, everything" ./dev _build release
 step "house rules" python3 tests/tidy/tidy.py
 step "tests labelled fast" ctest --test-dir build/release -L fast --output-on-failure --timeout 300
 if [ "$only" != fast ]; then
-  step "tests labelled slow (scenarios, kcat, Kafka's folders)" ctest --test-dir build/release -L slow --output-on-failure --timeout 1800
+  step "tests labelled slow (scenarios, real clients, Kafka's folders)" ctest --test-dir build/release -L slow --output-on-failure --timeout 1800
+  step "compatibility table, from what the client suites did" tests/interop/table.py
   step "instructions a round trip" tests/instructions.sh
   step "swarm: leader-crash, seeds 1..50" build/release/harrow swarm scenarios/leader-crash.yaml --seeds 1..50
   step "swarm: first-light, seeds 1..50" build/release/harrow swarm scenarios/first-light.yaml --seeds 1..50

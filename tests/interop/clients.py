@@ -1,55 +1,19 @@
 #!/usr/bin/env python3
-"""Unmodified Python clients against `harrow serve`: librdkafka (confluent-kafka) and kafka-python, on one node and on three.
+"""Unmodified Python clients against served clusters: librdkafka (confluent-kafka) and kafka-python, on one node and on
+three, where a leader is killed with -9 while a producer and a consumer are at work.
 
 tests/interop/clients.py --binary build/release/harrow [--client confluent|kafka-python] [--brokers 1,3]
 Needs both packages importable; clients.sh installs them into a virtual environment.
 """
 import argparse
-import os
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 
+from served import expect, run_suite, until
+
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-BASE_MS = 1_700_000_000_000
-
-
-class Served:
-    """A cluster of so many brokers in one process."""
-
-    def __init__(self, binary, brokers):
-        self.folder = tempfile.mkdtemp(prefix="harrow-clients-")
-        self.log = open(os.path.join(self.folder, "log"), "w")
-        ready = os.path.join(self.folder, "ready")
-        self.process = subprocess.Popen([binary, "serve", "--brokers", str(brokers), "--port", "0", "--ready-file", ready, "--data", os.path.join(self.folder, "data")], stdout=self.log, stderr=self.log)
-        for _ in range(400):
-            if os.path.exists(ready):
-                break
-            if self.process.poll() is not None:
-                raise SystemExit("harrow serve ended: " + open(self.log.name).read())
-            time.sleep(0.05)
-        self.bootstrap = open(ready).read().strip()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            code = self.process.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = -9
-        self.log.close()
-        text = open(self.log.name).read()
-        shutil.rmtree(self.folder)
-        return code, text
-
-
-def expect(condition, what):
-    if not condition:
-        raise AssertionError(what)
+BASE_MS = (int(time.time()) - 3600) * 1000  # recent: old records would fall to retention while the suite runs
 
 
 def records(tag, count=200):
@@ -80,8 +44,60 @@ def same(got, sent, what):
             expect(keyed.get(key) == wanted[key], f"{what}: key {key} differs in content or order")
 
 
+def fail_over(cluster, topic, send, flush, poll, leader, closing):
+    """send(key, value) hands over; poll() gives [(key, value)] of a group's consumer; leader() of partition 0, as the client
+    sees it. What was sent is returned, key by key, in order."""
+    before = until(lambda: leader() or None, "the client sees a leader", 10)
+    sent, got, stop, problems = {}, [], threading.Event(), []
+
+    def read():
+        try:
+            while not stop.is_set():
+                got.extend(poll())
+        except Exception as e:  # told by whoever joins
+            problems.append(e)
+
+    def kill():
+        try:
+            cluster.kill_leader(topic, 0)
+        except Exception as e:
+            problems.append(e)
+        killed.set()
+
+    killed, count, after = threading.Event(), 0, 0
+    reader, killer = threading.Thread(target=read), threading.Thread(target=kill)
+    reader.start()
+    try:
+        while after < 60 and not problems:
+            key, value = f"k{count % 5}".encode(), str(count).encode()
+            send(key, value)
+            sent.setdefault(key, []).append(value)
+            count += 1
+            if count == 150:
+                killer.start()
+            after += killed.is_set()
+            time.sleep(0.005)
+        flush()
+        until(lambda: problems or leader() not in (None, before), "the client sees another leader", 30)
+        until(lambda: problems or len({value for _, value in list(got)}) == count, f"the group reads all {count}", 60)
+    finally:
+        stop.set()
+        reader.join()
+        closing()
+    expect(not problems, f"{problems}")
+    cluster.restart()
+    return sent
+
+
+def once_and_in_order(got, sent, what):
+    found = {}
+    for key, value in got:
+        found.setdefault(key, []).append(value)
+    expect(found == sent, f"{what}: lost, doubled or out of order: {sum(map(len, found.values()))} of {sum(map(len, sent.values()))}")
+
+
 class Confluent:
-    name = "confluent-kafka (librdkafka)"
+    name = "confluent-kafka"
 
     def __init__(self, bootstrap, replicas):
         import confluent_kafka
@@ -221,6 +237,36 @@ class Confluent:
             expect("MSG_SIZE_TOO_LARGE" in str(e), str(e))
 
 
+    def fail_over(self, cluster):
+        self.create("ck-live", 3)
+        consumer = self.consumer("g-live")
+        consumer.subscribe(["ck-live"])
+        producer = self.ck.Producer({**self.common, "enable.idempotence": True, "linger.ms": 2, "topic.metadata.refresh.interval.ms": 500})
+        failed = []
+
+        def send(key, value):
+            producer.produce("ck-live", key=key, value=value, on_delivery=lambda e, m: failed.append(e) if e else None)
+            producer.poll(0)
+
+        def poll():
+            return [(m.key(), m.value()) for m in consumer.consume(100, 0.1) if m.error() is None]
+
+        def leader():
+            found = self.admin.list_topics("ck-live", timeout=10).topics["ck-live"].partitions
+            return found[0].leader if found and found[0].leader > 0 else None
+
+        sent = fail_over(cluster, "ck-live", send, lambda: expect(producer.flush(60) == 0, "flush"), poll, leader, consumer.close)
+        expect(not failed, f"deliveries failed: {failed[:3]}")
+        consumer = self.consumer("g-live-again")
+        consumer.subscribe(["ck-live"])
+        got = self.read(consumer, sum(map(len, sent.values())))
+        once_and_in_order([(key, value) for key, value, _, _ in got], sent, "ck-live")
+        consumer.close()
+
+    def close(self):
+        """An admin client of librdkafka has no close."""
+
+
 class KafkaPython:
     name = "kafka-python"
 
@@ -301,38 +347,64 @@ class KafkaPython:
         while "kp-zstd" in self.admin.list_topics():
             expect(time.time() < deadline, "a deleted topic stays listed")
             time.sleep(0.1)
+
+    def fail_over(self, cluster):
+        self.create("kp-live", 3)
+        consumer = self.consumer("kp-live", group="kg-live")
+        producer = self.k.KafkaProducer(bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True, linger_ms=2)
+        futures = []
+
+        def send(key, value):
+            futures.append(producer.send("kp-live", key=key, value=value))
+
+        def poll():
+            return [(r.key, r.value) for batch in consumer.poll(timeout_ms=100).values() for r in batch]
+
+        def leader():
+            found = [p for t in self.admin.describe_topics(["kp-live"]) for p in t["partitions"] if p["partition_index" if "partition_index" in p else "partition"] == 0]
+            at = found[0]["leader_id" if "leader_id" in found[0] else "leader"] if found else -1
+            return at if at > 0 else None
+
+        sent = fail_over(cluster, "kp-live", send, lambda: producer.flush(60), poll, leader, consumer.close)
+        for future in futures:
+            future.get(timeout=30)
+        producer.close()
+        consumer = self.consumer("kp-live", group="kg-live-again")
+        got = self.read(consumer, len(futures))
+        once_and_in_order([(key, value) for key, value, _, _ in got], sent, "kp-live")
+        consumer.close()
+
+    def close(self):
         self.admin.close()
+
+
+SUITES = {"confluent": Confluent, "kafka-python": KafkaPython}
+
+
+def program(suite):
+    def run(cluster):
+        client = suite(cluster.bootstrap, min(cluster.brokers, 3))
+        client.suite()
+        if cluster.brokers > 1:
+            client.fail_over(cluster)
+        client.close()
+
+    return run
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--client", choices=["confluent", "kafka-python"])
+    parser.add_argument("--client", choices=list(SUITES))
     parser.add_argument("--brokers", default="1,3")
     arguments = parser.parse_args()
-    suites = {"confluent": Confluent, "kafka-python": KafkaPython}
-    failures = 0
-    for brokers in map(int, arguments.brokers.split(",")):
-        for name, suite in suites.items():
-            if arguments.client not in (None, name):
-                continue
-            served = Served(os.path.abspath(arguments.binary), brokers)
-            begin = time.time()
-            problem = None
-            try:
-                suite(served.bootstrap, min(brokers, 3)).suite()
-            except Exception as e:  # any client's error is this suite's failure
-                import traceback
-
-                problem = "".join(traceback.format_exception(type(e), e, e.__traceback__)[-3:])
-            code, text = served.stop()
-            if problem is None and code != 0:
-                problem = f"the cluster ended with exit {code}"
-            print(f"{'FAIL' if problem else 'good'} {suite.name} on {brokers}: {time.time() - begin:.1f} s")
-            if problem:
-                failures += 1
-                print(problem, text, sep="\n")
-    return 1 if failures else 0
+    good = [
+        run_suite(arguments.binary, suite.name, brokers, program(suite))
+        for brokers in map(int, arguments.brokers.split(","))
+        for name, suite in SUITES.items()
+        if arguments.client in (None, name)
+    ]
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":
