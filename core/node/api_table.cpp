@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "core/node/api/handlers.h"
+#include "core/node/api/refusals.h"
 
 namespace harrow {
 namespace {
@@ -13,6 +13,26 @@ template <class Response>
 std::int16_t top_code(const Response& response) {
   if constexpr (requires { response.error_code; }) return response.error_code;
   else return 0;
+}
+
+/// What an armed fault answers instead of serving.
+template <class Request, class Response, Task<Response> (*handler)(const RequestContext&, Request)>
+Task<Response> answer_with_fault(const RequestContext& context, Request request) {
+  const Code code = context.fault.code;
+  Response response;
+  bool marked = true;
+  if constexpr (requires { refuse(request, code); }) {
+    response = refuse(request, code);
+  } else if constexpr (requires { response.error_code; } && !requires { mark(response, code); }) {
+    response.error_code = static_cast<std::int16_t>(to_wire(code));
+  } else {
+    Task<Response> handling = handler(context, std::move(request));
+    response = co_await handling;
+    if constexpr (requires { mark(response, code); }) marked = mark(response, code);
+    else marked = false;
+  }
+  context.node.config().api_faults->settle(context.fault.ticket, marked);
+  co_return response;
 }
 
 // Bytes behind a request are not looked at, as in Kafka: librdkafka 2.16 sends three of them behind Metadata's null list.
@@ -26,7 +46,8 @@ Task<Answer> dispatch(const RequestContext& context, Bytes frame, std::uint64_t 
     answer.close = true;
     co_return answer;
   }
-  Task<Response> handling = handler(context, std::move(*request));
+  Task<Response> handling = context.fault.act == ApiFault::Act::refuse ? answer_with_fault<Request, Response, handler>(context, std::move(*request))
+                                                                       : handler(context, std::move(*request));
   const Response response = co_await handling;
   answer.code = top_code(response);
   answer.frame = wire::encode_response(context.api, context.version, context.correlation, response);
@@ -49,7 +70,9 @@ Task<Answer> dispatch_produce(const RequestContext& context, Bytes frame, std::u
     co_return answer;
   }
   const bool silent = request->acks == 0;
-  Task<wire::ProduceResponse> handling = produce(context, std::move(*request));
+  Task<wire::ProduceResponse> handling = context.fault.act == ApiFault::Act::refuse
+                                             ? answer_with_fault<wire::ProduceRequest, wire::ProduceResponse, &produce>(context, std::move(*request))
+                                             : produce(context, std::move(*request));
   const wire::ProduceResponse response = co_await handling;
   for (const auto& topic : response.responses)
     for (const auto& partition : topic.partition_responses)

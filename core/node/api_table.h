@@ -20,6 +20,7 @@ struct RequestContext {
   std::string client_id;
   std::string client_host;
   bool on_controller;
+  ApiFault fault;  // armed for this request
 
   Broker& broker() const { return *node.broker(); }
   Host& host() const { return node.host(); }

@@ -60,10 +60,18 @@ Root serve_connection(Scope&, Label, Node& node, ConnectionPtr connection, bool 
                            header->correlation_id,
                            header->client_id.value_or(""),
                            connection->peer().host,
-                           on_controller};
+                           on_controller,
+                           {}};
     learn_software(software, *header, reader);
     const RequestNote note{header->api_key, header->api_version, header->correlation_id, &*frame, &software};
     host.trace.emit(TraceKind::request_handled, 0, header->api_key, header->api_version, &note);
+
+    if (ApiFaults* const faults = node.config().api_faults; faults != nullptr && !on_controller)
+      context.fault = faults->on_request(header->api_key, context.client_id);
+    if (context.fault.act == ApiFault::Act::close_before) {
+      node.config().api_faults->settle(context.fault.ticket, true);
+      break;
+    }
 
     Semaphore* const memory = node.broker() == nullptr ? nullptr : &node.broker()->request_memory();
     if (memory != nullptr) {
@@ -75,6 +83,10 @@ Root serve_connection(Scope&, Label, Node& node, ConnectionPtr connection, bool 
     Answer answer = co_await handling;
     if (memory != nullptr) memory->release(frame_bytes);
 
+    if (context.fault.act == ApiFault::Act::close_after) {
+      node.config().api_faults->settle(context.fault.ticket, true);
+      break;
+    }
     if (!answer.frame.empty()) {
       co_await host.cpu.spend(Work::frame_out, answer.frame.size());
       const RequestNote sent{header->api_key, header->api_version, header->correlation_id, &answer.frame, &software};

@@ -7,6 +7,7 @@
 
 #include "core/model/config_keys.h"
 #include "core/model/ids.h"
+#include "core/node/api_faults.h"
 #include "core/node/quorum.h"
 
 namespace harrow {
@@ -27,6 +28,8 @@ struct NodeConfig {
   /// metadata.version that a fresh cluster is formatted with, and whether eligible leader replicas are on.
   std::int16_t metadata_version = 29;
   bool elr = true;
+  /// Armed faults at the protocol, for tests of clients; nothing in a healthy node.
+  ApiFaults* api_faults = nullptr;
 };
 
 }  // namespace harrow

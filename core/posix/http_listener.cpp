@@ -19,6 +19,7 @@ const char* reason_of(int status) {
     case 200: return "OK";
     case 400: return "Bad Request";
     case 404: return "Not Found";
+    case 409: return "Conflict";
     case 405: return "Method Not Allowed";
     case 503: return "Service Unavailable";
     default: return "Answer";
@@ -48,7 +49,10 @@ class HttpListener::Exchange final : public Watched {
   Exchange(HttpListener& owner, Descriptor socket) : owner_(owner), socket_(std::move(socket)) {
     owner_.poller_.watch(socket_.get(), *this, true, false);
   }
-  ~Exchange() override { owner_.poller_.forget(socket_.get()); }
+  ~Exchange() override {
+    *self_ = nullptr;
+    owner_.poller_.forget(socket_.get());
+  }
   void on_io(bool, bool, bool broken) override {
     // The owner frees this object when it is over.
     const bool over = broken || (answering_ ? write() : read());
@@ -70,14 +74,22 @@ class HttpListener::Exchange final : public Watched {
     if (text_.size() - end - 4 < wanted) return false;
     const std::size_t method_end = headers.find(' ');
     const std::size_t path_end = method_end == std::string::npos ? std::string::npos : headers.find(' ', method_end + 1);
-    HttpAnswer answer{400, "not an HTTP request\n"};
-    if (path_end != std::string::npos)
-      answer = owner_.handler_({headers.substr(0, method_end), headers.substr(method_end + 1, path_end - method_end - 1), text_.substr(end + 4, wanted)});
+    owner_.poller_.change(socket_.get(), false, false);
+    if (path_end == std::string::npos) {
+      answer({400, "not an HTTP request\n"});
+      return false;
+    }
+    const HttpRequest request{headers.substr(0, method_end), headers.substr(method_end + 1, path_end - method_end - 1), text_.substr(end + 4, wanted)};
+    owner_.handler_(request, [self = self_](HttpAnswer answer) {
+      if (*self != nullptr) (*self)->answer(answer);
+    });
+    return false;
+  }
+  void answer(const HttpAnswer& answer) {
     text_ = "HTTP/1.1 " + std::to_string(answer.status) + " " + reason_of(answer.status) + "\r\nContent-Type: " + answer.content_type +
             "\r\nContent-Length: " + std::to_string(answer.body.size()) + "\r\nConnection: close\r\n\r\n" + answer.body;
     answering_ = true;
     owner_.poller_.change(socket_.get(), false, true);
-    return false;
   }
   bool write() {
     const ssize_t sent = ::send(socket_.get(), text_.data() + sent_, text_.size() - sent_, MSG_NOSIGNAL);
@@ -90,6 +102,7 @@ class HttpListener::Exchange final : public Watched {
   std::string text_;  // the request, then the answer
   std::size_t sent_ = 0;
   bool answering_ = false;
+  std::shared_ptr<Exchange*> self_ = std::make_shared<Exchange*>(this);  // for replies that come later
 };
 
 HttpListener::HttpListener(Poller& poller, Handler handler) : poller_(poller), handler_(std::move(handler)) {}

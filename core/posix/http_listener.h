@@ -1,4 +1,5 @@
-// A small HTTP/1.1 server on 127.0.0.1, for a program's own status pages: one request a connection, answered at once.
+// A small HTTP/1.1 server on 127.0.0.1, for a program's own status pages and orders: one request a connection, answered at
+// once or later.
 //
 // Owner: the program. It touches sockets and the poller of the host that it is given. Invariants: a request may take
 // 64 KiB and 64 connections are kept at most; a new one pushes the oldest out, so silent peers hold nothing for long.
@@ -25,7 +26,9 @@ struct HttpAnswer {
 
 class HttpListener final : private Watched {
  public:
-  using Handler = std::function<HttpAnswer(const HttpRequest&)>;
+  /// Called once, on the host's thread, at any time; whoever asked may have left by then.
+  using Reply = std::function<void(HttpAnswer)>;
+  using Handler = std::function<void(const HttpRequest&, Reply)>;
   HttpListener(Poller& poller, Handler handler);
   ~HttpListener() override;
   /// The port listened on (for 0: a free one). Errors: already_exists, io_error.

@@ -13,8 +13,8 @@ std::int64_t read_clock(clockid_t which) {
 
 }  // namespace
 
-WallMs PosixClock::wall() const { return WallMs(read_clock(CLOCK_REALTIME) / ns_per_ms); }
-MonoNs PosixClock::mono() const { return MonoNs(read_clock(CLOCK_MONOTONIC)); }
+WallMs PosixClock::wall() const { return WallMs((read_clock(CLOCK_REALTIME) + wall_ahead_ns_) / ns_per_ms); }
+MonoNs PosixClock::mono() const { return MonoNs(read_clock(CLOCK_MONOTONIC) + mono_ahead_ns_); }
 
 void PosixTimers::put(std::size_t place, const Entry& entry) {
   heap_[place] = entry;

@@ -19,6 +19,17 @@ class PosixClock final : public Clock {
  public:
   WallMs wall() const override;
   MonoNs mono() const override;
+  /// As if somebody had set the system's clock; may be negative.
+  void step_wall(std::int64_t by_ns) { wall_ahead_ns_ += by_ns; }
+  /// As if so much time had passed.
+  void advance(std::int64_t by_ns) {
+    wall_ahead_ns_ += by_ns;
+    mono_ahead_ns_ += by_ns;
+  }
+
+ private:
+  std::int64_t wall_ahead_ns_ = 0;
+  std::int64_t mono_ahead_ns_ = 0;
 };
 
 /// A binary heap by time, then by the order of arming.

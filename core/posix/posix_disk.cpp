@@ -31,9 +31,10 @@ tl::unexpected<Error> io_failed(const std::error_code& failed, const char* what)
 
 constexpr const char* refused = "a path that leaves the node's folder";
 
-class PosixFile final : public File {
+class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
  public:
-  PosixFile(Descriptor file, Durability durability) : file_(std::move(file)), durability_(durability) {}
+  PosixFile(Descriptor file, Durability durability, std::shared_ptr<DiskFaults> faults, std::string path)
+      : file_(std::move(file)), durability_(durability), faults_(std::move(faults)), path_(std::move(path)) {}
 
   Result<bool> write(std::uint64_t at, const Bytes& bytes) override;
   Result<bool> truncate(std::uint64_t size) override {
@@ -46,6 +47,7 @@ class PosixFile final : public File {
     return static_cast<std::uint64_t>(found.st_size);
   }
   bool cached(std::uint64_t at, std::uint64_t size, Bytes& out) override {
+    if (faults_->stalled() || faults_->fails(DiskFaults::Operation::read, path_)) return false;
     Result<Bytes> bytes = read_now(at, size);
     if (!bytes) return false;
     out = std::move(*bytes);
@@ -53,24 +55,40 @@ class PosixFile final : public File {
   }
 
  protected:
-  void start_read(std::uint64_t at, std::uint64_t size, Completion<Result<Bytes>>& done) override { done.complete(read_now(at, size)); }
+  void start_read(std::uint64_t at, std::uint64_t size, Completion<Result<Bytes>>& done) override {
+    const auto read = [self = shared_from_this(), at, size]() -> Result<Bytes> {
+      if (self->faults_->strike(DiskFaults::Operation::read, self->path_)) return error(Code::io_error, "cannot be read");
+      return self->read_now(at, size);
+    };
+    if (faults_->stalled()) return faults_->park<Result<Bytes>>(done, read);
+    done.complete(read());
+  }
   void start_sync(Completion<Result<bool>>& done) override {
-    if (durability_ == Durability::forgotten) return done.complete(true);
-    if (failed_ || ::fdatasync(file_.get()) != 0) {
-      failed_ = true;  // the kernel has dropped the pages: a second sync that succeeds would prove nothing
-      return done.complete(error(Code::io_error, "cannot be synced"));
-    }
-    done.complete(true);
+    if (faults_->stalled()) return faults_->park<Result<bool>>(done, [self = shared_from_this()] { return self->sync_now(); });
+    done.complete(sync_now());
   }
 
  private:
+  Result<bool> sync_now() {
+    const bool fails = faults_->strike(DiskFaults::Operation::sync, path_);
+    if (durability_ == Durability::forgotten && !fails) return true;
+    if (failed_ || fails || ::fdatasync(file_.get()) != 0) {
+      failed_ = true;  // the kernel has dropped the pages: a second sync that succeeds would prove nothing
+      return error(Code::io_error, "cannot be synced");
+    }
+    return true;
+  }
   Result<Bytes> read_now(std::uint64_t at, std::uint64_t size) const;
   Descriptor file_;
   Durability durability_;
+  std::shared_ptr<DiskFaults> faults_;
+  std::string path_;
   bool failed_ = false;
 };
 
 Result<bool> PosixFile::write(std::uint64_t at, const Bytes& bytes) {
+  if (faults_->full) return error(Code::disk_full, "no space is left");
+  if (faults_->strike(DiskFaults::Operation::write, path_)) return error(Code::io_error, "cannot be written");
   constexpr std::size_t most = 64;
   const std::uint64_t size_before = size();
   const std::span<const Slice> slices = bytes.slices();
@@ -166,7 +184,7 @@ Result<FilePtr> PosixDisk::open(std::string_view path, OpenMode mode) {
   if (mode == OpenMode::create_new) flags |= O_EXCL;
   Descriptor file(::open(name.c_str(), flags, 0644));
   if (!file.valid()) return io_failed(errno, "cannot be opened");
-  return FilePtr(std::make_shared<PosixFile>(std::move(file), durability_));
+  return FilePtr(std::make_shared<PosixFile>(std::move(file), durability_, faults_, std::string(path)));
 }
 
 Result<std::vector<std::string>> PosixDisk::list(std::string_view folder) {

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/host/disk.h"
+#include "core/posix/disk_faults.h"
 #include "core/posix/posix_net.h"
 
 namespace harrow::posix {
@@ -30,6 +31,7 @@ class PosixDisk final : public Disk {
   Result<bool> rename(std::string_view from, std::string_view to) override;
   Result<bool> remove(std::string_view path) override;
   Result<bool> make_folder(std::string_view path) override;
+  DiskFaults& faults() { return *faults_; }
 
  protected:
   void start_sync_dir(const std::string& folder, Completion<Result<bool>>& done) override;
@@ -43,6 +45,7 @@ class PosixDisk final : public Disk {
   std::string root_;
   Descriptor lock_;
   Durability durability_;
+  std::shared_ptr<DiskFaults> faults_ = std::make_shared<DiskFaults>();  // the files' too
   std::string name_;  // of the folder that stands for the root; empty: the root is itself
 };
 

@@ -103,7 +103,7 @@ class PosixHost::AbsentDisk final : public Disk {
 };
 
 PosixHost::PosixHost(std::unique_ptr<PosixDisk> disk, TraceSink* trace)
-    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_(std::move(disk)), scope_(queue_), mailbox_(std::make_unique<Mailbox>(*this)) {
+    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_faults_(disk == nullptr ? nullptr : &disk->faults()), disk_(std::move(disk)), scope_(queue_), mailbox_(std::make_unique<Mailbox>(*this)) {
   if (disk_ == nullptr) disk_ = std::make_unique<AbsentDisk>();
   now_ns_ = clock_.mono().value();
   TraceSink& sink = trace != nullptr ? *trace : dropped_;

@@ -38,6 +38,9 @@ class PosixHost {
   void on_stop_signal(std::function<void()> stop);
   PosixNetwork& network() { return net_; }
   Poller& poller() { return poller_; }
+  PosixClock& clock() { return clock_; }
+  /// Of the disk that the host was given; null for clients.
+  DiskFaults* disk_faults() { return disk_faults_; }
   /// Runs turns until finish() or a halt.
   void run();
   /// Ends run() after the present turn.
@@ -64,6 +67,7 @@ class PosixHost {
   PosixClock clock_;
   PosixTimers timers_;
   PosixNetwork net_;
+  DiskFaults* disk_faults_ = nullptr;
   std::unique_ptr<Disk> disk_;
   PosixCpu cpu_;
   DroppedTrace dropped_;

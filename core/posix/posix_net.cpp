@@ -72,8 +72,8 @@ void Descriptor::reset() {
   if (fd_ >= 0) ::close(release());
 }
 
-PosixConnection::PosixConnection(Poller& poller, Descriptor socket, Endpoint peer)
-    : poller_(poller), socket_(std::move(socket)), peer_(std::move(peer)) {
+PosixConnection::PosixConnection(Poller& poller, Descriptor socket, Endpoint peer, Opened opened)
+    : poller_(poller), socket_(std::move(socket)), peer_(std::move(peer)), opened_(opened) {
   send_without_delay(socket_.get());
   poller_.watch(socket_.get(), *this, wants_read_, wants_write_);
 }
@@ -90,7 +90,7 @@ void PosixConnection::send(Bytes frame) {
 
 void PosixConnection::transmit() {
   constexpr std::size_t most = 64;
-  while (!unsent_.empty()) {
+  while (!unsent_.empty() && !sends_held_) {
     iovec parts[most];
     const std::size_t count = std::min(unsent_.size(), most);
     for (std::size_t i = 0; i < count; ++i) parts[i] = iovec{const_cast<std::uint8_t*>(unsent_[i].data()), unsent_[i].size()};
@@ -144,12 +144,21 @@ void PosixConnection::fail(Code code) {
 /// Tells the poller what this connection waits for, if that has changed.
 void PosixConnection::want() {
   if (!socket_.valid()) return;
-  const bool read = error_ == Code::none && (reader_ != nullptr || arrived_.size() < read_ahead_bytes);
-  const bool write = !unsent_.empty();
+  const bool read = error_ == Code::none && !reads_held_ && (reader_ != nullptr || arrived_.size() < read_ahead_bytes);
+  const bool write = !unsent_.empty() && !sends_held_;
   if (read == wants_read_ && write == wants_write_) return;
   wants_read_ = read;
   wants_write_ = write;
   poller_.change(socket_.get(), read, write);
+}
+
+void PosixConnection::hold(bool sends, bool reads) {
+  const bool goes_on = sends_held_ && !sends;
+  sends_held_ = sends;
+  reads_held_ = reads;
+  if (!socket_.valid()) return;
+  if (goes_on) transmit();
+  else want();
 }
 
 void PosixConnection::on_io(bool readable, bool writable, bool broken) {
@@ -246,7 +255,8 @@ class PosixNetwork::Listener final : public Watched {
     }
     const Running before = running();
     running() = Running{&network_.queue_, "accept"};
-    on_accept_(std::make_unique<PosixConnection>(network_.poller_, std::move(accepted), endpoint_of(from)));
+    const Endpoint peer = endpoint_of(from);
+    if (!network_.refused(Opened::there, peer.port)) on_accept_(network_.adopt(std::make_unique<PosixConnection>(network_.poller_, std::move(accepted), peer, Opened::there)));
     running() = before;
   }
 
@@ -283,7 +293,7 @@ class PosixNetwork::Connecting final : public Watched {
     Descriptor socket = std::move(socket_);
     if (done_ != nullptr) {
       if (failed != 0) done_->complete(error(code_of(failed), "cannot connect"));
-      else done_->complete(ConnectionPtr(std::make_unique<PosixConnection>(network_.poller_, std::move(socket), to_)));
+      else done_->complete(network_.adopt(std::make_unique<PosixConnection>(network_.poller_, std::move(socket), to_, Opened::here)));
     }
     network_.connecting_.erase(fd);  // this object
   }
@@ -298,6 +308,40 @@ class PosixNetwork::Connecting final : public Watched {
 PosixNetwork::PosixNetwork(Poller& poller, ReadyQueue& queue) : poller_(poller), queue_(queue) {}
 
 PosixNetwork::~PosixNetwork() = default;
+
+ConnectionPtr PosixNetwork::adopt(std::unique_ptr<PosixConnection> connection) {
+  connections_.link_back(*connection);
+  if (!rules_.empty()) apply_rules(*connection);
+  return connection;
+}
+
+bool PosixNetwork::refused(Opened opened, std::uint16_t port) const {
+  return std::any_of(rules_.begin(), rules_.end(), [&](const auto& rule) { return rule.second.reset && concerns(rule.second, opened, port); });
+}
+
+void PosixNetwork::apply_rules(PosixConnection& connection) {
+  bool sends = false, reads = false;
+  for (const auto& [id, rule] : rules_) {
+    if (!concerns(rule, connection.opened(), connection.peer().port)) continue;
+    if (rule.reset) return connection.reset();
+    sends = sends || rule.hold_sends;
+    reads = reads || rule.hold_reads;
+  }
+  connection.hold(sends, reads);
+}
+
+void PosixNetwork::set_rule(std::uint32_t id, LinkRule rule) {
+  rules_.insert_or_assign(id, std::move(rule));
+  connections_.for_each([this](PosixConnection& connection) { apply_rules(connection); });
+}
+
+void PosixNetwork::clear_rule(std::uint32_t id) {
+  if (rules_.erase(id) != 0) connections_.for_each([this](PosixConnection& connection) { apply_rules(connection); });
+}
+
+void PosixNetwork::reset_connections() {
+  connections_.for_each([](PosixConnection& connection) { connection.reset(); });
+}
 
 Result<std::uint16_t> PosixNetwork::reserve(const std::string& address, std::uint16_t port, std::uint16_t name) {
   sockaddr_in bound = loopback(port);
@@ -346,10 +390,11 @@ void PosixNetwork::start_connect(const Endpoint& to, Completion<Result<Connectio
   sockaddr_in address = loopback(to.port);
   if (to.host != "localhost" && ::inet_pton(AF_INET, to.host.c_str(), &address.sin_addr) != 1 && !look_up(to.host, address))
     return done.complete(error(Code::not_found, "no such host"));
+  if (refused(Opened::here, to.port)) return done.complete(error(Code::connection_refused, "a fault refuses it"));
   Descriptor socket = tcp_socket();
   if (!socket.valid()) return done.complete(error(Code::connection_refused, "no socket"));
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
-    return done.complete(ConnectionPtr(std::make_unique<PosixConnection>(poller_, std::move(socket), to)));
+    return done.complete(adopt(std::make_unique<PosixConnection>(poller_, std::move(socket), to, Opened::here)));
   if (errno != EINPROGRESS) return done.complete(error(code_of(errno), "cannot connect"));
   const int fd = socket.get();
   connecting_.insert_or_assign(fd, std::make_unique<Connecting>(*this, std::move(socket), to, done));

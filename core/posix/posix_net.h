@@ -13,7 +13,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 
+#include "core/base/intrusive.h"
 #include "core/host/net.h"
 #include "core/posix/posix_poll.h"
 
@@ -41,15 +43,30 @@ class Descriptor {
   int fd_;
 };
 
-class PosixConnection final : public Connection, private Watched {
+/// Who opened a connection: only then is the peer's port that of a listener.
+enum class Opened : std::uint8_t { here, there };
+
+/// A fault of a node's links, for tests. What is held stays in the system's buffers: the peer meets a full socket.
+struct LinkRule {
+  bool everybody = false;             // else connections from here to these ports
+  std::set<std::uint16_t> ports;
+  bool hold_sends = true, hold_reads = true;
+  bool reset = false;                 // instead: connections end, new ones are refused
+};
+
+class PosixConnection final : public Connection, public Hook, private Watched {
  public:
-  PosixConnection(Poller& poller, Descriptor socket, Endpoint peer);
+  PosixConnection(Poller& poller, Descriptor socket, Endpoint peer, Opened opened);
   ~PosixConnection() override;
   void send(Bytes frame) override;
   std::uint64_t unsent_bytes() const override { return unsent_bytes_; }
   void close() override;
   bool closed() const override { return error_ != Code::none; }
   const Endpoint& peer() const override { return peer_; }
+  Opened opened() const { return opened_; }
+  void hold(bool sends, bool reads);
+  /// The transport's end, as if the peer had reset it.
+  void reset() { fail(Code::connection_reset); }
 
  protected:
   void start_read(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done) override;
@@ -67,6 +84,8 @@ class PosixConnection final : public Connection, private Watched {
   Poller& poller_;
   Descriptor socket_;
   Endpoint peer_;
+  Opened opened_;
+  bool sends_held_ = false, reads_held_ = false;
   Completion<Result<Bytes>>* reader_ = nullptr;
   Completion<Result<bool>>* flusher_ = nullptr;
   std::uint32_t limit_bytes_ = 0;
@@ -94,6 +113,11 @@ class PosixNetwork final : public Network {
   /// Binds a port of `address` now (numeric; 0: any free port) for a later listen() with the port that it returns, so
   /// that nobody else takes it meanwhile; until then it refuses connections. With `name`, listen(name) means this one.
   Result<std::uint16_t> reserve(const std::string& address, std::uint16_t port, std::uint16_t name = 0);
+  /// Faults of links; they hold for connections to come, too.
+  void set_rule(std::uint32_t id, LinkRule rule);
+  void clear_rule(std::uint32_t id);
+  /// Ends every connection.
+  void reset_connections();
   /// A port on which nobody listens now; 0 when there is none.
   static std::uint16_t free_port();
 
@@ -103,8 +127,15 @@ class PosixNetwork final : public Network {
  private:
   class Listener;
   class Connecting;
+  /// Rules apply to it from now on; null if one refuses it.
+  ConnectionPtr adopt(std::unique_ptr<PosixConnection> connection);
+  static bool concerns(const LinkRule& rule, Opened opened, std::uint16_t port) { return rule.everybody || (opened == Opened::here && rule.ports.contains(port)); }
+  bool refused(Opened opened, std::uint16_t port) const;
+  void apply_rules(PosixConnection& connection);
   Poller& poller_;
   ReadyQueue& queue_;
+  List<PosixConnection> connections_;
+  std::map<std::uint32_t, LinkRule> rules_;
   std::map<std::uint16_t, Descriptor> reserved_;
   std::map<std::uint16_t, std::unique_ptr<Listener>> listeners_;
   std::map<int, std::unique_ptr<Connecting>> connecting_;  // by descriptor

@@ -106,6 +106,8 @@ int museum_command(const Command&, const std::vector<std::string>&);
 int log_command(const Command&, const std::vector<std::string>&);
 int bench_command(const Command&, const std::vector<std::string>&);
 int serve_command(const Command&, const std::vector<std::string>&);
+int judge_command(const Command&, const std::vector<std::string>&);
+int chaos_command(const Command&, const std::vector<std::string>&);
 int version_command(const Command&, const std::vector<std::string>&);
 
 }  // namespace harrow::cli

@@ -25,6 +25,8 @@ constexpr Examples museum_examples{"harrow museum list", "harrow museum run R01 
 constexpr Examples log_examples{"harrow log dump data/orders-0", "harrow log verify data", "harrow log verify /var/lib/kafka/data"};
 constexpr Examples bench_examples{"harrow bench kernel", "harrow bench cluster --seeds 1..20", "harrow bench saturated --scale 25"};
 constexpr Examples serve_examples{"harrow serve --brokers 3 --topic orders:12:3", "harrow serve --port 9092 --data data", "harrow serve --brokers 3 --port 0 --ready-file ready --admin-file admin --fast-failover"};
+constexpr Examples chaos_examples{"harrow chaos 127.0.0.1:8080 'kill: leader(orders/0), restart: after 2s'", "harrow chaos admin 'inject: OFFSET_OUT_OF_RANGE, api: Fetch, calls: 1'", "harrow chaos admin list"};
+constexpr Examples judge_examples{"harrow judge results/runs/latest/history.jsonl", "harrow judge served.jsonl --idempotent", "harrow judge mine.jsonl --format json | jq .verdict"};
 constexpr Examples random_uuid_examples{"harrow random-uuid", "harrow format -t $(harrow random-uuid) -c server.properties", "CLUSTER=$(harrow random-uuid)"};
 constexpr Examples format_examples{"harrow format -t $(harrow random-uuid) -c server.properties --standalone", "harrow format -t \"$CLUSTER\" -c node-2.properties", "harrow format -t \"$CLUSTER\" -c node-2.properties --ignore-formatted"};
 constexpr Examples topics_examples{"harrow topics --bootstrap-server localhost:9092 --create --topic orders --partitions 3 --replication-factor 1", "harrow topics --bootstrap-server localhost:9092 --describe --topic orders",
@@ -50,6 +52,8 @@ constexpr Command table[] = {
     {"log", "", "dump|verify DIR", "Looks into log folders of Harrow and of Apache Kafka.", log_examples, log_command},
     {"bench", "", "kernel|cluster|checks|saturated|brokers|idle|append", "Measures, and prints rows as JSON.", bench_examples, bench_command},
     {"serve", "", "[--brokers N] [--port PORT] [--data DIR] [--config FILE] [--set KEY=VALUE]... [--topic NAME:PARTITIONS:RF]... [options]", "Runs a real node or cluster on this machine, for development and tests.", serve_examples, serve_command},
+    {"chaos", "", "ADMIN FAULT...|list|heal", "Makes faults happen on a cluster that harrow serve runs.", chaos_examples, chaos_command},
+    {"judge", "", "HISTORY... [--idempotent] [--compacted TOPIC]... [--format FORMAT]", "Applies the history checks to what clients asked and were told.", judge_examples, judge_command},
     {"random-uuid", "", "", "Prints a cluster id.", random_uuid_examples, random_uuid_command},
     {"format", "", "-t UUID -c FILE [--standalone]", "Formats a node's log folder, as its server.properties names it.", format_examples, format_command},
     {"topics", "", "--create|--list|--describe|--alter|--delete [--topic NAME] [options]", "Makes, lists, shows and deletes topics.", topics_examples, topics_command},

@@ -9,14 +9,10 @@
 #include <cstdio>
 #include <filesystem>
 
-#include "core/async/wait.h"
-#include "core/client/admin.h"
 #include "core/log/checkpoint_files.h"
 #include "core/model/config_keys.h"
-#include "core/posix/http_listener.h"
 #include "sim/cli/command.h"
-#include "sim/cli/served_node.h"
-#include "sim/cli/server_properties.h"
+#include "sim/cli/served_cluster.h"
 
 namespace harrow::cli {
 
@@ -25,8 +21,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::uint64_t most_brokers = 100;
-constexpr std::int64_t topic_poll_ms = 5;
-constexpr std::int64_t figures_timeout_ms = 500;
 
 /// Detecting a dead node within a fraction of a second, on one machine. Each is printed.
 const ConfigMap fast_failover_settings = {{"broker.heartbeat.interval.ms", "100"},
@@ -60,15 +54,6 @@ class TemporaryFolder {
  private:
   std::string path_;
 };
-
-/// Written beside and renamed, so that whoever waits for the file finds it whole.
-bool write_whole(const std::string& path, const std::string& text) {
-  const std::string fresh = path + ".tmp";
-  std::FILE* const file = std::fopen(fresh.c_str(), "wb");
-  if (file == nullptr) return false;
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  return (std::fclose(file) == 0) && written && std::rename(fresh.c_str(), path.c_str()) == 0;
-}
 
 /// "orders:12:3"; the counts may be left out.
 std::optional<NewTopic> parse_topic(std::string_view text) {
@@ -111,153 +96,6 @@ void raise_descriptor_limit() {
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
-
-/// The nodes, and the supervisor that watches them from the main thread.
-class Cluster {
- public:
-  explicit Cluster(const Terminal& terminal) : terminal_(terminal), changed_(supervisor_.host().timers) {}
-
-  const Terminal& terminal_;
-  posix::PosixHost supervisor_{nullptr};
-  Signal changed_;
-  std::vector<std::unique_ptr<ServedNode>> nodes_;
-  std::vector<std::uint16_t> controller_ports_;
-  std::vector<NewTopic> topics_;
-  std::string ready_file_;
-  std::size_t ready_nodes_ = 0, parts_stopped_ = 0, ended_nodes_ = 0;
-  bool ready_ = false, stopping_ = false, clean_ = true, failed_ = false;
-
-  std::string bootstrap() const {
-    std::string list;
-    for (const auto& node : nodes_)
-      if (node->config().is_broker) list += (list.empty() ? "" : ",") + node->config().host + ":" + std::to_string(node->config().broker_port);
-    return list;
-  }
-
-  int run() {
-    supervisor_.on_stop_signal([this] { shut_down(supervisor_.host().scope, Label("stop"), *this); });
-    for (const auto& node : nodes_) {
-      ServedNode* const one = node.get();
-      node->start(supervisor_, {[this] {
-                                  ++ready_nodes_;
-                                  changed_.wake();
-                                },
-                                [this, one](std::optional<Code> gave_up) { ended(*one, gave_up); }});
-    }
-    supervisor_.enter([this] { bring_up(supervisor_.host().scope, Label("bring up"), *this); });
-    supervisor_.run();
-    supervisor_.end_scope();
-    nodes_.clear();
-    if (failed_) return exit_failed;
-    if (!clean_) terminal_.warn("harrow serve: stopped, but not cleanly: the next start recovers the logs");
-    return clean_ ? exit_ok : exit_failed;
-  }
-
-  posix::HttpAnswer answer(const posix::HttpRequest& request) {
-    if (request.method != "GET") return {405, "GET /ready or GET /metrics\n"};
-    if (request.path == "/ready") return ready_ ? posix::HttpAnswer{200, "ready\n"} : posix::HttpAnswer{503, stopping_ ? "stopping\n" : "starting\n"};
-    if (request.path != "/metrics") return {404, "GET /ready or GET /metrics\n"};
-    std::vector<NodeFigures> figures;
-    for (const auto& node : nodes_)
-      if (std::optional<NodeFigures> one = node->figures(figures_timeout_ms)) figures.push_back(std::move(*one));
-    return {200, metrics_text(figures), "text/plain; version=0.0.4; charset=utf-8"};
-  }
-
- private:
-  void ended(ServedNode& node, std::optional<Code> gave_up) {
-    ++ended_nodes_;
-    if (gave_up) {
-      failed_ = true;
-      terminal_.warn(fmt::format("harrow serve: node {} gave up: {}", node.config().id.value(), name_of(*gave_up)));
-    }
-    changed_.wake();
-    if (ended_nodes_ == nodes_.size()) supervisor_.finish();
-  }
-  void fail(const std::string& why) {
-    failed_ = true;
-    terminal_.warn("harrow serve: " + why);
-    shut_down(supervisor_.host().scope, Label("stop"), *this);
-  }
-
-  static Root bring_up(Scope&, Label, Cluster& cluster) {
-    while (cluster.ready_nodes_ < cluster.nodes_.size()) co_await cluster.changed_.next();
-    if (!cluster.topics_.empty()) {
-      Task<std::string> making = make_topics(cluster);
-      const std::string problem = co_await making;
-      if (!problem.empty()) {
-        cluster.fail(problem);
-        co_return;
-      }
-    }
-    if (cluster.stopping_) co_return;
-    std::string text;
-    for (std::size_t i = 0; i < cluster.nodes_.size(); ++i) {
-      const NodeConfig& config = cluster.nodes_[i]->config();
-      text += fmt::format("node {}:", config.id.value());
-      if (config.is_broker) text += fmt::format(" PLAINTEXT://{}:{}", config.host, config.broker_port);
-      if (config.is_controller) text += fmt::format(" CONTROLLER://{}:{}", config.host, cluster.controller_ports_[i]);
-      text += "\n";
-      if (config.is_broker) text += fmt::format("node {}: Transitioning from RECOVERY to RUNNING\n", config.id.value());
-    }
-    const std::string list = cluster.bootstrap();
-    if (!list.empty()) text += "bootstrap.servers=" + list + "\n";
-    cluster.terminal_.put(text);
-    cluster.ready_ = true;
-    if (!cluster.ready_file_.empty() && !write_whole(cluster.ready_file_, list + "\n")) cluster.terminal_.warn("harrow serve: cannot write " + cluster.ready_file_);
-  }
-
-  /// Creates --topic's topics and waits until each partition has a leader; what went wrong, or nothing.
-  static Task<std::string> make_topics(Cluster& cluster) {
-    ClientConfig config;
-    for (const auto& node : cluster.nodes_)
-      if (node->config().is_broker) config.bootstrap_servers.push_back(Endpoint{node->config().host, node->config().broker_port});
-    Host& host = cluster.supervisor_.host();
-    Admin admin(host, config);
-    Task<Result<std::vector<NamedOutcome>>> creating = admin.create_topics(cluster.topics_);
-    const Result<std::vector<NamedOutcome>> created = co_await creating;
-    if (!created) co_return fmt::format("--topic: {}", created.error().what);
-    for (const NamedOutcome& outcome : *created) {
-      if (outcome.code != Code::none && outcome.code != Code::topic_already_exists)
-        co_return fmt::format("--topic {}: {}: {}", outcome.name, name_of(outcome.code), outcome.message);
-    }
-    std::vector<std::string> names;
-    for (const NewTopic& topic : cluster.topics_) names.push_back(topic.name);
-    for (;;) {
-      Task<Result<std::vector<DescribedTopic>>> describing = admin.describe_topics(names);
-      const Result<std::vector<DescribedTopic>> topics = co_await describing;
-      const bool led = topics && std::all_of(topics->begin(), topics->end(), [](const DescribedTopic& topic) {
-        return topic.code == Code::none && !topic.partitions.empty() &&
-               std::all_of(topic.partitions.begin(), topic.partitions.end(), [](const DescribedPartition& p) { return p.leader != no_node; });
-      });
-      if (led) co_return std::string();
-      co_await Sleep(host.timers, after_ms(host.clock.mono(), topic_poll_ms), "leaders");
-    }
-  }
-
-  /// First every broker hands over and closes its logs, for which it needs a quorum; then the quorum ends.
-  static Root shut_down(Scope&, Label, Cluster& cluster) {
-    if (cluster.stopping_) co_return;
-    cluster.stopping_ = true;
-    cluster.ready_ = false;
-    for (int part = 0; part < 2; ++part) {
-      std::size_t asked = 0;
-      for (const auto& node : cluster.nodes_) {
-        if (!node->running()) continue;
-        ++asked;
-        const auto note = [&cluster](bool clean) {
-          ++cluster.parts_stopped_;
-          cluster.clean_ = cluster.clean_ && clean;
-          cluster.changed_.wake();
-        };
-        if (part == 0) node->stop_broker(note);
-        else node->stop_quorum(note);
-      }
-      const std::size_t ended_before = cluster.ended_nodes_;
-      while (part == 0 && cluster.parts_stopped_ + (cluster.ended_nodes_ - ended_before) < asked) co_await cluster.changed_.next();
-      // The last node's end finishes the supervisor.
-    }
-  }
-};
 
 struct Wishes {
   const Options& options;
@@ -345,7 +183,7 @@ std::optional<std::vector<fs::path>> folders_of(const Wishes& wishes, const std:
 }
 
 /// Opens folders and ports and makes the nodes; an exit code after saying why not.
-std::optional<int> prepare(Cluster& cluster, const Wishes& wishes, const std::string& data) {
+std::optional<int> prepare(ServedCluster& cluster, const Wishes& wishes, const std::string& data) {
   const std::optional<std::vector<fs::path>> folders = folders_of(wishes, data);
   if (!folders) return exit_usage;
   const std::optional<ConfigMap> settings = settings_of(wishes, wishes.one_of_file ? wishes.file->voters.size() : folders->size());
@@ -365,7 +203,7 @@ std::optional<int> prepare(Cluster& cluster, const Wishes& wishes, const std::st
     warn(wishes, data + " is not formatted, and this node is one of several: run harrow format -t UUID -c FILE with the same uuid for each");
     return exit_usage;
   }
-  if (cluster_id.empty()) cluster_id = fresh_cluster_id(cluster.supervisor_.host());
+  if (cluster_id.empty()) cluster_id = fresh_cluster_id(cluster.supervisor().host());
 
   std::vector<QuorumVoter> voters;
   for (std::size_t i = 0; i < folders->size(); ++i) {
@@ -379,11 +217,6 @@ std::optional<int> prepare(Cluster& cluster, const Wishes& wishes, const std::st
     // On a fresh start the first node stands for election at once; the others only if nothing comes of it.
     if (!wishes.one_of_file) config.properties.insert({"controller.quorum.election.timeout.ms", i == 0 ? "40" : "250"});
 
-    auto disk = posix::PosixDisk::open_as(config.log_dir, (*folders)[i].string(), wishes.memory ? posix::Durability::forgotten : posix::Durability::kept);
-    if (!disk) {
-      warn(wishes, (*folders)[i].string() + ": " + disk.error().what);
-      return exit_failed;
-    }
     ServerListener broker, controller;
     const auto following = [i](std::uint16_t first) { return first == 0 ? first : static_cast<std::uint16_t>(first + i); };
     broker.port = following(wishes.port);
@@ -394,26 +227,17 @@ std::optional<int> prepare(Cluster& cluster, const Wishes& wishes, const std::st
       controller = wishes.file->controller;
     }
     config.host = broker.advertised.host;
-    // The host is made with the configuration, the ports with the host: free ports are known only then.
-    posix::PosixHost* host = nullptr;
-    const auto take = [&](const ServerListener& listener, std::uint16_t& port) {
-      const Result<std::uint16_t> got = host->network().reserve(listener.address, listener.port, listener.advertised.port);
-      if (!got) {
-        warn(wishes, fmt::format("port {}: {}", listener.port, got.error().what));
-        return false;
-      }
-      port = listener.advertised.port != 0 ? listener.advertised.port : *got;
-      return true;
-    };
-    auto node = std::make_unique<ServedNode>(std::move(config), std::move(*disk));
-    host = &node->host();
-    if (node->config().is_broker && !take(broker, node->config().broker_port)) return exit_failed;
-    if (node->config().is_controller && !take(controller, node->config().controller_port)) return exit_failed;
+    Ground ground{(*folders)[i].string(), wishes.memory ? posix::Durability::forgotten : posix::Durability::kept, broker, controller};
+    auto node = std::make_unique<ServedNode>(std::move(config), std::move(ground));
+    // Free ports are known only once they are taken.
+    if (const std::optional<std::string> wrong = node->open()) {
+      warn(wishes, *wrong);
+      return exit_failed;
+    }
     voters.push_back(QuorumVoter{node->config().id, Uuid{}, Endpoint{node->config().host, node->config().controller_port}});
-    cluster.controller_ports_.push_back(node->config().controller_port);
-    cluster.nodes_.push_back(std::move(node));
+    cluster.add(std::move(node));
   }
-  for (const auto& node : cluster.nodes_) node->config().voters = wishes.one_of_file ? wishes.file->voters : voters;
+  for (const auto& node : cluster.nodes()) node->config().voters = wishes.one_of_file ? wishes.file->voters : voters;
   return std::nullopt;
 }
 
@@ -429,9 +253,11 @@ int serve_command(const Command& command, const std::vector<std::string>& argume
   options.add()("config", po::value<std::string>()->value_name("FILE"), "a server.properties; one with node.id or process.roles describes this one node");
   options.add()("set", po::value<std::vector<std::string>>()->value_name("KEY=VALUE"), "a broker setting of Kafka's, above the file's");
   options.add()("topic", po::value<std::vector<std::string>>()->value_name("NAME:PARTITIONS:RF"), "a topic that is there when the cluster is ready");
+  options.add()("faults", po::value<std::string>()->value_name("FILE"), "a list of faults, as in a scenario; times count from ready");
+  options.add()("record", po::value<std::string>()->value_name("FILE"), "writes what is answered to producers and consumers, for harrow judge");
   options.add()("fast-failover", "short session, heartbeat, lag and quorum timings, for tests");
   options.add()("ready-file", po::value<std::string>()->value_name("FILE"), "written with host:port,host:port,... once requests are served");
-  options.add()("admin", po::value<std::string>()->value_name("PORT"), "HTTP on this machine: /ready and /metrics; 0: any free port");
+  options.add()("admin", po::value<std::string>()->value_name("PORT"), "HTTP on this machine: /ready, /metrics and /faults; 0: any free port");
   options.add()("admin-file", po::value<std::string>()->value_name("FILE"), "written with the HTTP address (and means --admin 0)");
   if (const auto done = options.parse(arguments)) return *done;
   const Terminal& terminal = options.terminal;
@@ -483,11 +309,17 @@ int serve_command(const Command& command, const std::vector<std::string>& argume
   }
 
   raise_descriptor_limit();
-  Cluster cluster(terminal);
-  cluster.topics_ = std::move(topics);
-  cluster.ready_file_ = options.text("ready-file");
+  ServedCluster cluster(terminal);
+  cluster.make_at_start(std::move(topics));
+  cluster.say_ready_in(options.text("ready-file"));
+  cluster.play_faults_of(options.text("faults"));
   if (const auto failed = prepare(cluster, wishes, data)) return *failed;
-  posix::HttpListener admin(cluster.supervisor_.poller(), [&cluster](const posix::HttpRequest& request) { return cluster.answer(request); });
+  if (options.has("record") && !cluster.record_in(options.text("record"))) {
+    warn(wishes, "cannot write " + options.text("record"));
+    return exit_failed;
+  }
+  posix::HttpListener admin(cluster.supervisor().poller(),
+                            [&cluster](const posix::HttpRequest& request, const posix::HttpListener::Reply& reply) { cluster.answer(request, reply); });
   if (options.has("admin") || options.has("admin-file")) {
     const Result<std::uint16_t> port = admin.listen(admin_port);
     if (!port) {

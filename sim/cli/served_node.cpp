@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
-#include <future>
+#include <filesystem>
 
 #include "core/model/trace_payloads.h"
 #include "core/wire/api.h"
@@ -95,6 +94,7 @@ std::vector<TrafficCounter::Asked> TrafficCounter::asked() const {
 
 void TrafficCounter::emit(const TraceEvent& event, const void* payload) {
   if (payload == nullptr) return;
+  if (recorder_ != nullptr) recorder_->on_event(event, payload);
   switch (event.kind) {
     case TraceKind::request_handled: {
       const RequestNote& note = *static_cast<const RequestNote*>(payload);
@@ -157,13 +157,74 @@ std::string metrics_text(const std::vector<NodeFigures>& nodes) {
   return text;
 }
 
-ServedNode::ServedNode(NodeConfig config, std::unique_ptr<posix::PosixDisk> disk)
-    : config_(std::move(config)), process_(std::make_unique<posix::PosixHost>(std::move(disk), &traffic_)) {}
+ServedNode::ServedNode(NodeConfig config, Ground ground) : config_(std::move(config)), ground_(std::move(ground)) { config_.api_faults = &api_faults_; }
 
 ServedNode::~ServedNode() {
   if (!thread_.joinable()) return;
-  process_->post([this] { process_->finish(); });
+  kill();
   thread_.join();
+}
+
+std::optional<std::string> ServedNode::open() {
+  auto disk = posix::PosixDisk::open_as(config_.log_dir, ground_.folder, ground_.durability);
+  if (!disk) return ground_.folder + ": " + std::string(disk.error().what);
+  process_ = std::make_unique<posix::PosixHost>(std::move(*disk), &traffic_);
+  std::optional<std::string> wrong;
+  const auto take = [&](ServerListener& listener, std::uint16_t& port) {
+    const Result<std::uint16_t> got = process_->network().reserve(listener.address, listener.port, listener.advertised.port);
+    if (!got) {
+      wrong = fmt::format("port {}: {}", listener.port, got.error().what);
+      return;
+    }
+    listener.port = *got;
+    port = listener.advertised.port != 0 ? listener.advertised.port : *got;
+  };
+  if (config_.is_broker) take(ground_.broker, config_.broker_port);
+  if (config_.is_controller && !wrong) take(ground_.controller, config_.controller_port);
+  return wrong;
+}
+
+void ServedNode::kill() {
+  if (process_ == nullptr) return;
+  dying_ = true;
+  process_->post([this] { process_->finish(); });
+  resume();
+}
+
+void ServedNode::release() {
+  if (thread_.joinable()) thread_.join();
+  process_.reset();
+}
+
+std::optional<std::string> ServedNode::restart() {
+  dying_ = false;
+  if (std::optional<std::string> wrong = open()) return wrong;
+  ended_ = false;
+  thread_ = std::thread([this] { run(); });
+  return std::nullopt;
+}
+
+bool ServedNode::wipe() {
+  std::error_code failed;
+  std::filesystem::remove_all(ground_.folder, failed);
+  return !failed;
+}
+
+void ServedNode::pause() {
+  paused_ = true;
+  process_->post([this] {
+    std::unique_lock<std::mutex> lock(pause_lock_);
+    pause_over_.wait(lock, [this] { return !paused_.load(); });
+    if (dying_) process_->finish();
+  });
+}
+
+void ServedNode::resume() {
+  {
+    const std::lock_guard<std::mutex> lock(pause_lock_);
+    paused_ = false;
+  }
+  pause_over_.notify_all();
 }
 
 void ServedNode::start(posix::PosixHost& supervisor, Events events) {
@@ -205,12 +266,7 @@ void ServedNode::stop_quorum(std::function<void(bool)> done) {
 }
 
 std::optional<NodeFigures> ServedNode::figures(std::int64_t timeout_ms) {
-  if (!running()) return std::nullopt;
-  const auto promise = std::make_shared<std::promise<NodeFigures>>();
-  std::future<NodeFigures> answer = promise->get_future();
-  process_->post([this, promise] { promise->set_value(figures_of(*node_, traffic_)); });
-  if (answer.wait_for(std::chrono::milliseconds(timeout_ms)) != std::future_status::ready) return std::nullopt;
-  return answer.get();
+  return ask<NodeFigures>([this](Node& node, posix::PosixHost&) { return figures_of(node, traffic_); }, timeout_ms);
 }
 
 }  // namespace harrow::cli

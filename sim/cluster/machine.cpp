@@ -69,6 +69,11 @@ void Machine::slow_cpu(std::int64_t factor) {
   if (host_ != nullptr) host_->cpu().slow_by(factor);
 }
 
+void Machine::advance_clock(std::int64_t by_ns) {
+  parts_.clock.advance(by_ns);
+  if (host_ != nullptr) host_->timers().rearm_all();
+}
+
 void Machine::set_drift(std::int64_t ppm) {
   parts_.clock.set_drift(ppm);
   if (host_ != nullptr) host_->timers().rearm_all();

@@ -1,4 +1,4 @@
-// clock-step, clock-drift.
+// clock-step, clock-drift, advance-clock.
 #include "sim/faults/injector.h"
 
 namespace harrow::sim {
@@ -8,6 +8,10 @@ bool Injector::act_on_clock(const Fault& fault, const Targets& targets, Active& 
     Machine& machine = cluster_.machine(target.machine);
     if (fault.kind == FaultKind::clock_step) {
       machine.clock().step_wall(fault.by_ns);
+      continue;
+    }
+    if (fault.kind == FaultKind::advance_clock) {
+      machine.advance_clock(fault.by_ns);
       continue;
     }
     const std::int64_t before_ppm = machine.clock().drift_ppm();

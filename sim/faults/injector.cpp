@@ -14,7 +14,8 @@ constexpr std::int64_t drop_api_ns = 10 * ns_per_s;
 bool is_process_fault(FaultKind kind) { return kind <= FaultKind::slow_cpu; }
 bool is_network_fault(FaultKind kind) { return kind >= FaultKind::partition && kind <= FaultKind::reset; }
 bool is_disk_fault(FaultKind kind) { return kind >= FaultKind::slow_disk && kind <= FaultKind::wipe_disk; }
-bool is_clock_fault(FaultKind kind) { return kind == FaultKind::clock_step || kind == FaultKind::clock_drift; }
+bool is_clock_fault(FaultKind kind) { return kind == FaultKind::clock_step || kind == FaultKind::clock_drift || kind == FaultKind::advance_clock; }
+bool is_protocol_fault(FaultKind kind) { return kind == FaultKind::inject || kind == FaultKind::disconnect; }
 }  // namespace
 
 Injector::Injector(Cluster& cluster, const Scenario& scenario, std::uint64_t seed, Clients& clients, Operator& admin, FaultObserver* observer)
@@ -26,6 +27,10 @@ Injector::Injector(Cluster& cluster, const Scenario& scenario, std::uint64_t see
       dice_(Random(seed).fork("fault dice")),
       drawn_(draw(scenario, seed)),
       operator_(admin) {
+  const auto armed = [](const Fault& fault) { return is_protocol_fault(fault.kind); };
+  if (std::any_of(scenario.faults.begin(), scenario.faults.end(), armed) || std::any_of(drawn_.begin(), drawn_.end(), armed))
+    for (const auto& place : cluster_.nodes())
+      if (place.config.is_broker) cluster_.find_node(place.config.id)->config.api_faults = (api_faults_[place.config.id] = std::make_unique<ArmedApiFaults>()).get();
   cluster_.on_start([this](const Machine& machine) { started(machine.index()); });
 }
 
@@ -81,8 +86,9 @@ std::vector<Fault> Injector::draw(const Scenario& scenario, std::uint64_t seed) 
       fault.bandwidth_bits_per_s = random.between(1, 50) * 1'000'000;
       fault.delay_ns = Distribution{Distribution::Shape::exp, random.between(5, 300) * ns_per_ms, 0};
       fault.by_ns = random.between(-5'000, 5'000) * ns_per_ms;
+      if (fault.kind == FaultKind::advance_clock) fault.by_ns = fault.by_ns < 0 ? -fault.by_ns : fault.by_ns;
       fault.drift_ppb = random.between(-200'000, 200'000);
-      if (is_disk_fault(fault.kind) || is_clock_fault(fault.kind)) fault.targets[0].kind = Selector::Kind::any_broker;
+      if (is_disk_fault(fault.kind) || is_clock_fault(fault.kind) || is_protocol_fault(fault.kind)) fault.targets[0].kind = Selector::Kind::any_broker;
       faults.push_back(std::move(fault));
     }
   }
@@ -162,6 +168,7 @@ void Injector::fire(const Fault& fault) {
   else if (is_network_fault(fault.kind)) acted = act_on_network(fault, targets, active);
   else if (is_disk_fault(fault.kind)) acted = act_on_disk(fault, targets, active);
   else if (is_clock_fault(fault.kind)) acted = act_on_clock(fault, targets, active);
+  else if (is_protocol_fault(fault.kind)) acted = act_on_protocol(fault, targets, active);
   else acted = act_on_metadata(fault, active);
   FaultRecord& record = records_[static_cast<std::size_t>(id)];
   if (!acted) {
@@ -174,7 +181,7 @@ void Injector::fire(const Fault& fault) {
   if (observer_ != nullptr) observer_->fault_began(record);
   active_.emplace(id, std::move(active));
   const bool has_end = fault.for_ns >= 0 && !(fault.kind <= FaultKind::rolling_restart);
-  const bool instant = fault.kind == FaultKind::reset || fault.kind == FaultKind::clock_step || fault.kind == FaultKind::bit_rot;
+  const bool instant = fault.kind == FaultKind::reset || fault.kind == FaultKind::clock_step || fault.kind == FaultKind::advance_clock || fault.kind == FaultKind::bit_rot;
   if (has_end) kernel.call_at(kernel.now_ns() + fault.for_ns, [this, id] { finish(id); });
   else if (instant) finish(id);
   else if (fault.kind == FaultKind::drop_api) kernel.call_at(kernel.now_ns() + drop_api_ns, [this, id] { finish(id); });

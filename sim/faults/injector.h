@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sim/cluster/cluster.h"
+#include "sim/faults/api_faults.h"
 #include "sim/scenario/scenario.h"
 #include "sim/workload/consume.h"
 #include "sim/workload/operator.h"
@@ -97,6 +98,7 @@ class Injector {
   bool act_on_disk(const Fault& fault, const Targets& targets, Active& active);
   bool act_on_clock(const Fault& fault, const Targets& targets, Active& active);
   bool act_on_metadata(const Fault& fault, Active& active);
+  bool act_on_protocol(const Fault& fault, const Targets& targets, Active& active);
   void stop_process(const Target& target);
   void start_process(const Target& target);
   void restart_later(const Fault& fault, const Targets& targets, std::int64_t id);
@@ -120,6 +122,7 @@ class Injector {
   };
   std::vector<Waiting> waiting_;
   std::uint32_t next_rule_ = 1;
+  std::map<NodeId, std::unique_ptr<ArmedApiFaults>> api_faults_;  // of the brokers, if a fault may need them
   bool healed_ = false;
   Operator& operator_;
 };

@@ -26,6 +26,8 @@ class SimClock final : public Clock {
     return base_kernel_ns_ + kernel_ns;
   }
   void step_wall(std::int64_t by_ns) { wall_offset_ns_ += by_ns; }
+  /// Both clocks jump forwards; the owner of timers must re-arm them.
+  void advance(std::int64_t by_ns) { base_mono_ns_ += by_ns; }
   /// From now on; the owner of timers must re-arm them.
   void set_drift(std::int64_t ppm) {
     const std::int64_t now_mono = mono().value();

@@ -338,6 +338,10 @@ class ValueParser {
         say(entry.at, "'" + entry.key + "' cannot be drawn: it needs a topic");
         continue;
       }
+      if (row->form == TargetForm::code) {
+        say(entry.at, "'" + entry.key + "' cannot be drawn: it needs an error");
+        continue;
+      }
       if (row->kind == FaultKind::hold_api || row->kind == FaultKind::drop_api) {
         say(entry.at, "'" + entry.key + "' cannot be drawn: it needs an api");
         continue;

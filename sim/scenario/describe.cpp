@@ -1,5 +1,6 @@
 #include "sim/scenario/describe.h"
 
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "core/model/config_keys.h"
@@ -149,6 +150,7 @@ Json target_schema(const FaultRow& row) {
     case TargetForm::map: return reference(row.section);
     case TargetForm::topic: return or_number(text_like(name_pattern));
     case TargetForm::partition: return text_like("^.+/[0-9]+$");
+    case TargetForm::code: return text_like("^[A-Z_]+$");
   }
   return Json::object();
 }
@@ -350,7 +352,8 @@ std::string fault_reference() {
       takes += (takes.empty() ? "`" : ", `") + std::string(rest.substr(0, space)) + "`";
       rest = space == std::string_view::npos ? std::string_view() : rest.substr(space + 1);
     }
-    constexpr const char* forms[] = {"selector", "sides", "map", "topic", "topic/partition"};
+    constexpr std::array<const char*, 6> forms = {"selector", "sides", "map", "topic", "topic/partition", "error"};
+    static_assert(forms.size() == static_cast<std::size_t>(TargetForm::code) + 1);
     out += "| `" + std::string(name_of(row.kind)) + "` | " + forms[static_cast<std::size_t>(row.form)] + " | " + takes + " | " + row.doc + " | `" + row.example + "` |\n";
   }
   out += "\n";

@@ -38,8 +38,11 @@ std::string to_text(const Fault& fault) {
     case FaultKind::wipe_disk: text += list_of(fault.targets) + restart; break;
     case FaultKind::slow_cpu:
     case FaultKind::slow_disk: text += list_of(fault.targets) + ", factor: " + millionths_text(fault.factor_millionths) + lasts; break;
-    case FaultKind::clock_step: text += list_of(fault.targets) + ", by: " + duration_text(fault.by_ns); break;
+    case FaultKind::clock_step:
+    case FaultKind::advance_clock: text += list_of(fault.targets) + ", by: " + duration_text(fault.by_ns); break;
     case FaultKind::clock_drift: text += list_of(fault.targets) + ", ppm: " + std::to_string(fault.drift_ppb) + "ppb" + lasts; break;
+    case FaultKind::inject: text += fault.code_name + (fault.api.empty() ? "" : ", api: " + fault.api); break;
+    case FaultKind::disconnect:
     case FaultKind::reset:
     case FaultKind::bit_rot:
     case FaultKind::misdirect: text += list_of(fault.targets); break;

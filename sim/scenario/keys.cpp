@@ -145,12 +145,17 @@ constexpr Key fault_keys[] = {
     {"op", T::choice, "any", "Which operation fails.", "read|write|any"},
     {"file", T::choice, "any", "Which files are hit.", "any|log|index|checkpoint|quorum-state|metadata"},
     {"count", T::integer, "1", "How often it strikes; 0: as long as it lasts.", "", 0, 1'000'000},
-    {"by", T::signed_duration, nullptr, "How far the clock jumps; may be negative.", "", -year, year},
+    {"by", T::signed_duration, nullptr, "How far the clock jumps; clock-step may be negative.", "", -year, year},
     {"ppm", T::drift, nullptr, "How much faster the clock runs; may be negative.", "", -1'000'000'000, 1'000'000'000},
     {"to", T::text, nullptr, "move-leader: a broker, broker(2), by default any other member of the ISR. add-partitions: the new total."},
     {"partitions", T::integer, "3", "Of the new topic.", "", 1, 100'000},
     {"replication", T::integer, "", "Of the new topic; by default 3, or the number of brokers if that is less.", "", 1, 15},
     {"before", T::integer, nullptr, "Records below this offset are deleted; by default all below the high watermark.", "", 0, INT64_MAX},
+    {"api", T::api, nullptr, "Kafka's name of the request, e.g. Produce; by default any."},
+    {"calls", T::text, nullptr, "Which of the matching requests: 3 means the first three, 2..4 the second to the fourth. By default the first; with `for` or `probability` every one."},
+    {"probability", T::probability, nullptr, "Of each matching request."},
+    {"target", T::selectors, nullptr, "Which brokers answer so; by default all of them."},
+    {"after", T::choice, "commit", "When the connection is closed: once the request has taken effect, or before it is looked at.", "commit|request"},
     {"random", T::section, nullptr, "A phase of faults drawn from the seed.", "random"},
 };
 constexpr Key one_way_keys[] = {
@@ -285,6 +290,9 @@ constexpr FaultRow fault_table[] = {
     {FaultKind::create_topic, TargetForm::topic, "", "partitions replication", "", "A client creates a topic.", "{ at: 20s, create-topic: scratch, partitions: 6 }"},
     {FaultKind::add_partitions, TargetForm::topic, "", "to", "to", "A client raises the number of partitions.", "{ at: 20s, add-partitions: orders, to: 24 }"},
     {FaultKind::delete_records, TargetForm::partition, "", "before", "", "A client deletes the oldest records of a partition.", "{ at: 20s, delete-records: orders/0 }"},
+    {FaultKind::inject, TargetForm::code, "", "for api calls probability target", "", "Clients' requests are answered with this error and take no effect.", "{ at: 20s, inject: NOT_LEADER_OR_FOLLOWER, api: Produce, calls: 1..3 }"},
+    {FaultKind::disconnect, TargetForm::selectors, "", "for api calls probability after", "", "A client's connection is closed instead of an answer, when the request has taken effect or before.", "{ at: 20s, disconnect: any-broker, api: Produce, after: commit }"},
+    {FaultKind::advance_clock, TargetForm::selectors, "", "by", "by", "All clocks of the process jump forwards: sessions, time-outs and retention are due.", "{ at: 20s, advance-clock: broker(1), by: 60s }"},
 };
 
 constexpr CheckRow check_table[] = {

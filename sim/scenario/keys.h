@@ -76,7 +76,7 @@ std::span<const Section> sections();
 const Section& section_named(std::string_view name);
 
 /// How the target of a fault is written.
-enum class TargetForm : std::uint8_t { selectors, sides, map, topic, partition };
+enum class TargetForm : std::uint8_t { selectors, sides, map, topic, partition, code };
 struct FaultRow {
   FaultKind kind;
   TargetForm form;

@@ -1,4 +1,5 @@
 // Faults, random phases and checks.
+#include "core/base/result.h"
 #include "sim/scenario/reader.h"
 
 namespace harrow::sim {
@@ -118,9 +119,6 @@ Tree Reader::read_fault(const Tree& tree) {
       }
       row = found;
       target = &entry;
-    } else if (entry.key == "inject" || entry.key == "disconnect" || entry.key == "advance-clock") {
-      say(entry.at, "'" + entry.key + "' comes with live clusters; scenarios act on the simulated network, disks, clocks and processes");
-      wrong = true;
     } else if (std::find(names.begin(), names.end(), entry.key) == names.end()) {
       say(entry.at, "unknown key '" + entry.key + "' in fault" + did_you_mean(entry.key, names));
       wrong = true;
@@ -182,6 +180,18 @@ Tree Reader::read_fault(const Tree& tree) {
   fault.by_ns = bound["by"].number;
   fault.drift_ppb = bound["ppm"].number;
   fault.partitions = static_cast<std::int32_t>(bound["partitions"].number);
+  if (row->kind == FaultKind::advance_clock && bound["by"].given && fault.by_ns <= 0) say(bound["by"].at, "advance-clock goes forwards: expected a time above zero");
+  if (row->kind == FaultKind::inject || row->kind == FaultKind::disconnect) {
+    fault.api = bound["api"].text;
+    if (bound["api"].given) fault.api_key = static_cast<std::int16_t>(bound["api"].number);
+    if (bound["probability"].given) fault.probability_millionths = bound["probability"].number;
+    fault.after_commit = bound["after"].number == 0;
+    fault.last_call = bound["for"].given || bound["probability"].given ? 0 : 1;
+    if (bound["calls"].given) read_calls(bound["calls"].text, bound["calls"].at, fault);
+    fault.targets = bound["target"].selectors;
+    if (fault.targets.empty()) fault.targets.push_back(Selector{Selector::Kind::all, "", -1});
+    for (const Selector& selector : bound["target"].selectors) check_selector(selector, bound["target"].at);
+  }
   fault.before_offset = bound["before"].given ? bound["before"].number : -1;
   if (row->kind == FaultKind::create_topic && !bound["replication"].given) bound.fill("replication", std::to_string(std::clamp(scenario_.cluster.brokers.count, 1, 3)));
   if (bound["replication"].present) fault.replication = static_cast<std::int16_t>(bound["replication"].number);
@@ -216,6 +226,15 @@ Tree Reader::read_fault(const Tree& tree) {
     if (bound[key].present) shown.set(key, bound.shown(key));
   scenario_.faults.push_back(std::move(fault));
   return shown;
+}
+
+void Reader::read_calls(const std::string& text, const Position& at, Fault& fault) {
+  const std::size_t dots = text.find("..");
+  const auto last = parse_integer(dots == std::string::npos ? std::string_view(text) : std::string_view(text).substr(dots + 2));
+  const auto first = dots == std::string::npos ? Parsed<std::int64_t>(1) : parse_integer(std::string_view(text).substr(0, dots));
+  if (!first || !last || *first < 1 || *last < *first) return say(at, "expected a number of requests such as 3, or 2..4, found '" + text + "'");
+  fault.first_call = *first;
+  fault.last_call = *last;
 }
 
 void Reader::read_target(const FaultRow& row, const Tree& tree, Fault& fault, Tree& shown) {
@@ -268,6 +287,20 @@ void Reader::read_target(const FaultRow& row, const Tree& tree, Fault& fault, Tr
       fault.topic = value.text;
       fault.partition = static_cast<std::int32_t>(value.number);
       if (tree.kind == Tree::Kind::scalar && !fault.topic.empty()) check_partition(fault.topic, fault.partition, tree.at);
+      return;
+    }
+    case TargetForm::code: {
+      const std::string text = tree.kind == Tree::Kind::scalar ? tree.text : "";
+      std::vector<std::string_view> names;
+      for (std::int16_t number = -1; number < 200; ++number) {
+        const std::string_view name = kafka_name_of(static_cast<Code>(number));
+        if (number == 0 || name == "UNKNOWN") continue;
+        names.push_back(name);
+        if (name != text) continue;
+        fault.code = number;
+        fault.code_name = text;
+      }
+      if (fault.code_name.empty()) say(tree.at, "expected Kafka's name of an error, such as NOT_LEADER_OR_FOLLOWER, found '" + text + "'" + did_you_mean(text, names));
       return;
     }
     case TargetForm::map: break;

@@ -39,6 +39,7 @@ class Reader {
   Tree read_fault(const Tree& tree);
   Tree read_random(const Tree& tree, const Position& at);
   void read_target(const FaultRow& row, const Tree& tree, Fault& fault, Tree& shown);
+  void read_calls(const std::string& text, const Position& at, Fault& fault);
   void check_selector(const Selector& selector, const Position& at);
   void check_partition(const std::string& topic, std::int32_t partition, const Position& at);
   Tree read_checks(const Tree* tree);

@@ -177,8 +177,9 @@ enum class FaultKind : std::uint8_t {
   slow_disk, stall_disk, full_disk, disk_error, sync_error, bit_rot, misdirect, wipe_disk,
   clock_step, clock_drift,
   move_leader, delete_topic, create_topic, add_partitions, delete_records,
+  inject, disconnect, advance_clock,
 };
-constexpr std::size_t fault_kinds = static_cast<std::size_t>(FaultKind::delete_records) + 1;
+constexpr std::size_t fault_kinds = static_cast<std::size_t>(FaultKind::advance_clock) + 1;
 /// The name in scenario files, e.g. "power-loss".
 std::string_view name_of(FaultKind kind);
 
@@ -227,8 +228,8 @@ struct Fault {
   std::string profile;                            // power-loss: ext4 | xfs | strict | adversarial; "" = the hardware's
   std::int64_t factor_millionths = 1'000'000;     // slow-cpu, slow-disk
   enum class Mode : std::uint8_t { hold, drop, reset } mode = Mode::hold;  // partition, one-way, isolate
-  std::string api;                                // hold-api, drop-api: Kafka's name, "Produce"
-  std::int16_t api_key = -1;
+  std::string api;                                // hold-api, drop-api, inject, disconnect: Kafka's name, "Produce"
+  std::int16_t api_key = -1;                      // -1: any (inject, disconnect)
   enum class Side : std::uint8_t { request, response } side = Side::request;
   Distribution delay_ns;                          // delay, hold-api: added
   std::int64_t loss_millionths = 0;               // loss
@@ -236,7 +237,12 @@ struct Fault {
   enum class Op : std::uint8_t { read, write, any } op = Op::any;  // disk-error
   enum class FileClass : std::uint8_t { any, log, index, checkpoint, quorum_state, metadata } file = FileClass::any;
   std::int32_t count = 1;                         // how many times the disk fault strikes; 0 = for its whole time
-  std::int64_t by_ns = 0;                         // clock-step, may be negative
+  std::int16_t code = 0;                          // inject: Kafka's number of the error
+  std::string code_name;                          // and its name
+  std::int64_t first_call = 1, last_call = 1;     // inject, disconnect: of the calls that match; last 0 = no end
+  std::int64_t probability_millionths = 1'000'000;  // inject, disconnect: of each matching call
+  bool after_commit = true;                       // disconnect: the request has taken effect
+  std::int64_t by_ns = 0;                         // clock-step, may be negative; advance-clock
   std::int64_t drift_ppb = 0;                     // clock-drift, may be negative
   std::string topic;                              // move-leader, delete-topic, create-topic, add-partitions, delete-records
   std::int32_t partition = -1;

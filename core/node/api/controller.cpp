@@ -4,7 +4,7 @@
 // Who is not (or no longer) the active controller answers NOT_CONTROLLER.
 #include <algorithm>
 
-#include "core/node/api/handlers.h"
+#include "core/node/api/refusals.h"
 
 namespace harrow {
 namespace {
@@ -75,84 +75,29 @@ std::int16_t number_of(Code code) { return static_cast<std::int16_t>(to_wire(cod
 
 #define HARROW_DECIDE_OR_RELAY(function, Name, expression)                                                             \
   Task<wire::Name##Response> function(const RequestContext& context, wire::Name##Request request) {                    \
+    const auto refusal = [](const wire::Name##Request& asked, Code code) { return refuse(asked, code); };              \
     co_await context.host().cpu.spend(Work::handler, 1);                                                               \
     if (!context.on_controller) {                                                                                      \
-      Task<wire::Name##Response> relaying = relay<wire::Name##Response>(context, std::move(request), refuse_##function); \
+      Task<wire::Name##Response> relaying = relay<wire::Name##Response>(context, std::move(request), refusal); \
       co_return co_await relaying;                                                                                     \
     }                                                                                                                  \
     Task<wire::Name##Response> deciding =                                                                              \
-        decide<wire::Name##Response, wire::Name##Request>(context, std::move(request), HARROW_CONTROLLER_CALL(Name, expression), refuse_##function); \
+        decide<wire::Name##Response, wire::Name##Request>(context, std::move(request), HARROW_CONTROLLER_CALL(Name, expression), refusal); \
     co_return co_await deciding;                                                                                       \
   }
 
-static wire::CreateTopicsResponse refuse_create_topics(const wire::CreateTopicsRequest& request, Code code) {
-  wire::CreateTopicsResponse response;
-  for (const auto& topic : request.topics) {
-    auto& row = response.topics.emplace_back();
-    row.name = topic.name;
-    row.error_code = number_of(code);
-  }
-  return response;
-}
-HARROW_DECIDE_OR_RELAY(create_topics, CreateTopics, controller.create_topics(request))
-
-static wire::DeleteTopicsResponse refuse_delete_topics(const wire::DeleteTopicsRequest& request, Code code) {
-  wire::DeleteTopicsResponse response;
-  for (const auto& topic : request.topics) {
-    auto& row = response.responses.emplace_back();
-    row.name = topic.name;
-    row.topic_id = topic.topic_id;
-    row.error_code = number_of(code);
-  }
-  for (const auto& name : request.topic_names) {
-    auto& row = response.responses.emplace_back();
-    row.name = name;
-    row.error_code = number_of(code);
-  }
-  return response;
-}
-HARROW_DECIDE_OR_RELAY(delete_topics, DeleteTopics, controller.delete_topics(request))
-
-static wire::CreatePartitionsResponse refuse_create_partitions(const wire::CreatePartitionsRequest& request, Code code) {
-  wire::CreatePartitionsResponse response;
-  for (const auto& topic : request.topics) {
-    auto& row = response.results.emplace_back();
-    row.name = topic.name;
-    row.error_code = number_of(code);
-  }
-  return response;
-}
-HARROW_DECIDE_OR_RELAY(create_partitions, CreatePartitions, controller.create_partitions(request))
-
-static wire::ElectLeadersResponse refuse_elect_leaders(const wire::ElectLeadersRequest&, Code code) {
+// Its answer has the error at the top alone.
+static wire::ElectLeadersResponse refuse(const wire::ElectLeadersRequest&, Code code) {
   wire::ElectLeadersResponse response;
   response.error_code = number_of(code);
   return response;
 }
+
+HARROW_DECIDE_OR_RELAY(create_topics, CreateTopics, controller.create_topics(request))
+HARROW_DECIDE_OR_RELAY(delete_topics, DeleteTopics, controller.delete_topics(request))
+HARROW_DECIDE_OR_RELAY(create_partitions, CreatePartitions, controller.create_partitions(request))
 HARROW_DECIDE_OR_RELAY(elect_leaders, ElectLeaders, controller.elect_leaders(request))
-
-static wire::AlterConfigsResponse refuse_alter_configs(const wire::AlterConfigsRequest& request, Code code) {
-  wire::AlterConfigsResponse response;
-  for (const auto& resource : request.resources) {
-    auto& row = response.responses.emplace_back();
-    row.resource_type = resource.resource_type;
-    row.resource_name = resource.resource_name;
-    row.error_code = number_of(code);
-  }
-  return response;
-}
 HARROW_DECIDE_OR_RELAY(alter_configs, AlterConfigs, controller.alter_configs(request))
-
-static wire::IncrementalAlterConfigsResponse refuse_incremental_alter_configs(const wire::IncrementalAlterConfigsRequest& request, Code code) {
-  wire::IncrementalAlterConfigsResponse response;
-  for (const auto& resource : request.resources) {
-    auto& row = response.responses.emplace_back();
-    row.resource_type = resource.resource_type;
-    row.resource_name = resource.resource_name;
-    row.error_code = number_of(code);
-  }
-  return response;
-}
 HARROW_DECIDE_OR_RELAY(incremental_alter_configs, IncrementalAlterConfigs, controller.incremental_alter_configs(request))
 
 // From brokers alone: only controllers have these rows.

@@ -431,8 +431,8 @@ TEST_F(PosixTest, AHostWithoutADiskKeepsNoFiles) {
 }
 
 TEST_F(PosixTest, TheHttpListenerAnswersWholeRequestsAndDropsTheRest) {
-  HttpListener http(process_->poller(), [](const HttpRequest& request) {
-    return HttpAnswer{request.path == "/lost" ? 404 : 200, request.method + " " + request.path + " [" + request.body + "]"};
+  HttpListener http(process_->poller(), [](const HttpRequest& request, const HttpListener::Reply& reply) {
+    reply({request.path == "/lost" ? 404 : 200, request.method + " " + request.path + " [" + request.body + "]"});
   });
   const Result<std::uint16_t> port = http.listen(0);
   ASSERT_TRUE(port.has_value());
