@@ -1,14 +1,18 @@
 // What a stranger may send. A frame cut at any byte, with any length field, ends at worst its own connection.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "core/wire/api_versions_request.h"
 #include "tests/fuzz/target_node.h"
 
 namespace harrow::test {
 namespace {
 
-std::string body_of(wire::ApiKey api, std::int16_t version, std::uint64_t seed) {
+/// Versions that are offered and not spoken (Produce below 3) get the body of the lowest one that is.
+std::string body_of(wire::ApiKey api, std::int16_t offered, std::uint64_t seed) {
   const auto message = request_of(api)->create();
+  const std::int16_t version = std::max(offered, request_of(api)->min_version);
   Random random(seed);
   message->randomise(random, version);
   Writer w;
