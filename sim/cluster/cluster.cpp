@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sim/workload/sampler.h"
+#include "sim/kernel/sampler.h"
 
 namespace harrow::sim {
 namespace {

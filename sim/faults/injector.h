@@ -19,7 +19,7 @@
 #include "sim/workload/consume.h"
 #include "sim/workload/operator.h"
 #include "sim/workload/produce.h"
-#include "sim/workload/sampler.h"
+#include "sim/kernel/sampler.h"
 
 namespace harrow::sim {
 

@@ -12,7 +12,7 @@
 #include "core/base/random.h"
 #include "sim/kernel/kernel.h"
 #include "sim/scenario/bench.h"
-#include "sim/workload/fixed_math.h"
+#include "sim/kernel/fixed_math.h"
 
 namespace harrow::sim {
 

@@ -19,7 +19,7 @@ namespace harrow::sim {
 /// Kafka configuration by Kafka's own names; values as Kafka would read them from a properties file ("3600000", "all").
 using ConfigMap = std::map<std::string, std::string, std::less<>>;
 
-/// A distribution as data; sim/workload/sampler.h draws from it. The unit of the values is the field's.
+/// A distribution as data; sim/kernel/sampler.h draws from it. The unit of the values is the field's.
 struct Distribution {
   enum class Shape : std::uint8_t { constant, uniform, exp, normal, lognormal, zipf };
   Shape shape = Shape::constant;

@@ -5,7 +5,7 @@
 
 #include "core/client/consumer.h"
 #include "sim/cluster/cluster.h"
-#include "sim/workload/sampler.h"
+#include "sim/kernel/sampler.h"
 
 namespace harrow::sim {
 

@@ -7,7 +7,7 @@
 #include "core/client/producer.h"
 #include "sim/cluster/cluster.h"
 #include "sim/workload/replay_file.h"
-#include "sim/workload/sampler.h"
+#include "sim/kernel/sampler.h"
 
 namespace harrow::sim {
 

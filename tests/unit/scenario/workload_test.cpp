@@ -8,9 +8,9 @@
 #include <fstream>
 
 #include "sim/trace/histogram.h"
-#include "sim/workload/fixed_math.h"
+#include "sim/kernel/fixed_math.h"
 #include "sim/workload/replay_file.h"
-#include "sim/workload/sampler.h"
+#include "sim/kernel/sampler.h"
 
 namespace harrow::sim {
 namespace {

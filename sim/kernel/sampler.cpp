@@ -1,8 +1,8 @@
-#include "sim/workload/sampler.h"
+#include "sim/kernel/sampler.h"
 
 #include <algorithm>
 
-#include "sim/workload/fixed_math.h"
+#include "sim/kernel/fixed_math.h"
 
 namespace harrow::sim {
 
