@@ -13,13 +13,14 @@ DATA = os.path.join(ROOT, "tests", "data", "wire")
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(GENERATOR))
 import generate  # noqa: E402
+from generator import files, tables  # noqa: E402
 
 
 def generated(table):
     messages, apis = [], []
-    generate.read_table(table, messages, apis)
-    parts = [generate.header_of(message) for message in messages]
-    parts += [generate.codec_of(messages), generate.text_of(messages, 0), generate.api_cpp(apis)]
+    tables.read_table(table, messages, apis)
+    parts = [files.header_of(message) for message in messages]
+    parts += [files.codec_of(messages), files.text_of(messages, 0), files.api_cpp(apis)]
     return "\n".join(parts)
 
 
