@@ -147,7 +147,8 @@ for node in 1 2 3; do ready "node$node"; done
 at="--bootstrap-server $list"
 harrow topics $at --create --topic orders --partitions 3 --replication-factor 3 >/dev/null
 leader_of_0() { harrow topics $at --describe --topic orders | sed -n 's/.*Partition: 0\tLeader: \([0-9none]*\)\t.*/\1/p'; }
-awk 'BEGIN { for (i = 0; i < 4000; ++i) { print "key" i % 13 ":" i; if (i % 25 == 24) { fflush(); system("sleep 0.08") } } }' >"$work/slowly" &
+: >"$work/slowly"  # it must exist before tail looks for it
+awk 'BEGIN { for (i = 0; i < 4000; ++i) { print "key" i % 13 ":" i; if (i % 25 == 24) { fflush(); system("sleep 0.08") } } }' >>"$work/slowly" &
 slowly=$!
 tail -n +1 -f --pid="$slowly" "$work/slowly" 2>/dev/null |
   timeout 80 kcat -b "$list" -X broker.address.family=v4 -E -P -K : -t orders -X acks=all -X enable.idempotence=true -X linger.ms=5 2>"$work/producer.err" &
