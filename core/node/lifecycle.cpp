@@ -8,6 +8,12 @@ namespace harrow {
 namespace {
 constexpr std::int64_t retry_ms = 50;
 constexpr std::int64_t catching_up_heartbeat_ms = 10;
+
+/// What this release supports, from the lowest level it still works at.
+constexpr struct {
+  const char* name;
+  std::int16_t min, max;
+} features[] = {{"metadata.version", 7, 29}, {"kraft.version", 0, 1}, {"transaction.version", 0, 2}, {"group.version", 0, 1}, {"eligible.leader.replicas.version", 0, 1}};
 }  // namespace
 
 bool Broker::point_at_controller(RpcChannel& channel) const {
@@ -31,14 +37,10 @@ Task<bool> Broker::register_broker() {
   request.rack = config_.rack;
   request.log_dirs.push_back(directory_id_);
   request.previous_broker_epoch = previous_epoch_;
-  const struct {
-    const char* name;
-    std::int16_t max;
-  } features[] = {{"metadata.version", 29}, {"kraft.version", 1}, {"transaction.version", 2}, {"group.version", 1}, {"eligible.leader.replicas.version", 1}};
   for (const auto& row : features) {
     auto& feature = request.features.emplace_back();
     feature.name = row.name;
-    feature.min_supported_version = std::string_view(row.name) == "metadata.version" ? 7 : 0;
+    feature.min_supported_version = row.min;
     feature.max_supported_version = row.max;
   }
   Task<Result<wire::BrokerRegistrationResponse>> call = heartbeating_.call<wire::BrokerRegistrationResponse>(

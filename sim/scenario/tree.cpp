@@ -1,10 +1,12 @@
 #include "sim/scenario/tree.h"
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <sstream>
 
 namespace harrow::sim {
 
@@ -109,19 +111,48 @@ class Converter {
   bool failed_ = false;
 };
 
+/// Notes where documents begin, and nothing of what they hold.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { marks.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  std::vector<YAML::Mark> marks;
+};
+
+/// Where the first two documents begin. Not by YAML::LoadAll: a token that can begin no document (`,`) is never consumed,
+/// and each look at it makes one more empty document, without end.
+std::vector<YAML::Mark> first_two_documents(const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  while (starts.marks.size() < 2 && parser.HandleNextDocument(starts)) {}
+  return starts.marks;
+}
+
 }  // namespace
 
 std::optional<Tree> parse_yaml(std::string_view text, const std::string& file_name, Problems& problems) {
   const auto file = std::make_shared<const std::string>(file_name);
   const std::size_t before = problems.size();
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
+    const std::string whole(text);
+    const std::vector<YAML::Mark> documents = first_two_documents(whole);
+    if (documents.empty()) return Tree::map(Position{file, 1, 1});
     if (documents.size() > 1) {
-      problems.push_back({Position{file, documents[1].Mark().line + 1, 1}, "expected one document in a file, found a second one"});
+      const YAML::Mark& second = documents[1];
+      const bool stuck = second.pos == documents[0].pos;
+      problems.push_back({Position{file, second.line + 1, second.column + 1}, stuck ? "expected a key, and nothing can begin with this" : "expected one document in a file, found a second one"});
       return std::nullopt;
     }
-    if (documents.empty()) return Tree::map(Position{file, 1, 1});
-    Tree tree = Converter(file, problems).convert(documents[0], 0);
+    Tree tree = Converter(file, problems).convert(YAML::Load(whole), 0);
     if (problems.size() > before) return std::nullopt;
     return tree;
   } catch (const YAML::Exception& e) {
