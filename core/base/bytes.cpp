@@ -41,8 +41,11 @@ void SliceList::reserve(std::uint32_t count) {
 }
 
 void SliceList::release() {
-  clear();
-  if (Hint* const old = hint()) std::free(old);
+  Slice* const slices = data();
+  for (std::uint32_t i = 0; i < size_; ++i) slices[i].~Slice();
+  size_ = 0;
+  if (capacity_ == in_place) return;
+  std::free(hint());
   capacity_ = in_place;
 }
 
@@ -71,6 +74,10 @@ Bytes Bytes::sub(std::uint64_t from, std::uint64_t size) const {
   CHECK(from <= size_ && size <= size_ - from);
   Bytes result;
   if (size == 0) return result;
+  if (slices_.size() == 1) {
+    result.append(slices_[0].sub(static_cast<std::uint32_t>(from), static_cast<std::uint32_t>(size)));
+    return result;
+  }
   const Place place = place_of(from);
   from -= place.begins;
   for (std::size_t i = place.slice; size > 0; ++i) {
@@ -166,6 +173,12 @@ Bytes bytes_from_hex(std::string_view hex) {
 
 std::uint64_t hash_of(const Bytes& bytes) {
   if (bytes.contiguous()) return XXH3_64bits(bytes.span().data(), bytes.size());
+  constexpr std::size_t short_bytes = 2048;  // to copy these is less work than to hash in pieces
+  if (bytes.size() <= short_bytes) {
+    std::uint8_t copy[short_bytes];
+    bytes.copy_to(0, std::span(copy, bytes.size()));
+    return XXH3_64bits(copy, bytes.size());
+  }
   XXH3_state_t state;
   XXH3_64bits_reset(&state);
   for (const Slice& slice : bytes.slices()) XXH3_64bits_update(&state, slice.data(), slice.size());

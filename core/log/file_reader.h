@@ -36,7 +36,7 @@ class FileReader {
         if (position_ + header_.size_bytes() > to_) co_return Found::bad;
         co_return Found::batch;
       }
-      if (wanted >= header_.size_bytes()) break;
+      if (position_ + header_.size_bytes() <= at_ + chunk_.size()) break;
       wanted = header_.size_bytes();
     }
     if (batch_crc(chunk_, position_ - at_, header_) != header_.crc) co_return Found::bad;

@@ -173,8 +173,9 @@ Result<bool> Log::note_stored(const BatchHeader& header, const Bytes& run, std::
   const Result<bool> noted = active().note(place_.disk, folder_, config(), header, position, now);
   if (!noted) outcome = broken(noted.error());
   if (place_.trace.wants(TraceKind::appended)) {
-    const Bytes batch = run.sub(at, header.size_bytes());
-    const AppendNote note{place_.name.topic, place_.name.partition, place_.topic_id, &batch, header.leader_epoch, as_leader,
+    const bool alone = run.size() == header.size_bytes();
+    const Bytes part = alone ? Bytes() : run.sub(at, header.size_bytes());
+    const AppendNote note{place_.name.topic, place_.name.partition, place_.topic_id, alone ? &run : &part, header.leader_epoch, as_leader,
                           header.is_control()};
     place_.trace.emit(TraceKind::appended, subject_, header.base_offset.value(), header.last_offset().value(), &note);
   } else {
@@ -198,7 +199,7 @@ Result<Appended> Log::append_as_follower(const Bytes& batches, WallMs now) {
       return result();  // a cut last batch: the next fetch brings it whole
     Offset expected = end_;
     std::uint64_t run_end = done;
-    std::vector<BatchHeader> headers;
+    boost::container::small_vector<BatchHeader, 4> headers;
     Result<bool> problem = true;
     while (run_end < batches.size()) {
       const Result<BatchHeader> header = check_batch(batches, run_end);
@@ -234,7 +235,9 @@ Result<Appended> Log::append_as_follower(const Bytes& batches, WallMs now) {
       run_end += header->size_bytes();
     }
     if (!headers.empty()) {
-      const Bytes run = done == 0 && run_end == batches.size() ? batches : batches.sub(done, run_end - done);
+      const bool whole = done == 0 && run_end == batches.size();
+      const Bytes part = whole ? Bytes() : batches.sub(done, run_end - done);
+      const Bytes& run = whole ? batches : part;
       std::uint64_t position = active().size();
       if (const auto written = active().write(run); !written) return broken(written.error());
       if (appended.base == no_offset) appended.base = headers.front().base_offset;

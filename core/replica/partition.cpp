@@ -296,7 +296,11 @@ Result<bool> Partition::append_as_follower(const Bytes& batches, LeaderEpoch lea
   std::uint64_t keep = 0;
   while (cursor.next() && cursor.header().leader_epoch <= leader_epoch) keep = cursor.end_position();
   if (keep == 0) return true;
-  TRY_VOID(log_->append_as_follower(keep == batches.size() ? batches : batches.sub(0, keep)));
+  if (keep == batches.size()) {
+    TRY_VOID(log_->append_as_follower(batches));
+  } else {
+    TRY_VOID(log_->append_as_follower(batches.sub(0, keep)));
+  }
   return true;
 }
 

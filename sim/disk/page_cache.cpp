@@ -50,9 +50,13 @@ void Extents::push_back(std::uint64_t at, const Slice& slice) {
 }
 
 std::size_t Extents::first_ending_after(std::uint64_t at) const {
+  // Mostly the file's end is meant, or what stands shortly before it.
+  std::size_t near = extents_.size();
+  for (int steps = 0; steps < 4; ++steps, --near)
+    if (near == 0 || extents_[near - 1].end() <= at) return near;
+  const auto end = extents_.begin() + static_cast<std::ptrdiff_t>(near);
   return static_cast<std::size_t>(
-      std::partition_point(extents_.begin(), extents_.end(), [at](const Extent& extent) { return extent.end() <= at; }) -
-      extents_.begin());
+      std::partition_point(extents_.begin(), end, [at](const Extent& extent) { return extent.end() <= at; }) - extents_.begin());
 }
 
 void Extents::insert(std::uint64_t at, const Bytes& bytes) {

@@ -107,9 +107,16 @@ Task<bool> ProducerWorkload::send_one(std::int64_t key, std::int64_t size, std::
   std::memcpy(value_.data(), &payload_key_, 8);
   std::memcpy(value_.data() + 8, &sequence, 8);
   std::uint64_t state = payload_key_ ^ mix64(static_cast<std::uint64_t>(sequence) + 1);
-  for (std::size_t at = stamp_bytes; at < value_.size(); at += 8) {
-    const std::uint64_t word = state = state * 0x9e3779b97f4a7c15ULL + 0xd1b54a32d192ed03ULL;
-    std::memcpy(value_.data() + at, &word, std::min<std::size_t>(8, value_.size() - at));
+  const auto next_word = [&state] { return state = state * 0x9e3779b97f4a7c15ULL + 0xd1b54a32d192ed03ULL; };
+  char* at = value_.data() + stamp_bytes;
+  char* const end = value_.data() + value_.size();
+  for (; end - at >= 8; at += 8) {
+    const std::uint64_t word = next_word();
+    std::memcpy(at, &word, 8);
+  }
+  if (at != end) {
+    const std::uint64_t word = next_word();
+    std::memcpy(at, &word, static_cast<std::size_t>(end - at));
   }
   ProducerRecord record;
   record.topic = producer_->topic(job_.plan->topic);

@@ -4,6 +4,7 @@
 // - waits until min bytes, max wait, or anything worth saying at once (an error, a divergence).
 // - whole batches; the first partition with data gives at least one even if it is larger than asked for.
 #include <algorithm>
+#include <boost/container/flat_map.hpp>
 
 #include "core/base/mutation.h"
 #include "core/model/trace_payloads.h"
@@ -17,7 +18,11 @@ namespace {
 using PartitionData = wire::FetchResponse::PartitionData;
 
 struct Collected {
-  boost::container::small_vector<std::pair<SessionPartition*, PartitionData>, 2> answers;
+  struct Answer {
+    SessionPartition* wanted = nullptr;
+    PartitionData data;
+  };
+  boost::container::small_vector<Answer, 4> answers;
   std::uint64_t bytes = 0;
   bool at_once = false;  // an error or a divergence: no waiting for more
 };
@@ -130,40 +135,54 @@ Task<PartitionData> read_cold(Broker& broker, SessionPartition& wanted, Look loo
   co_return data;
 }
 
-/// Looks at everything that has news, in the order in which it came up.
-Task<Collected> collect(Broker& broker, FetchSession& session, BrokerEpoch replica_epoch, std::uint64_t max_bytes, bool full) {
-  Collected collected;
-  List<SessionPartition::News> looked_at;
+/// Counts what a look found; a partition about which there is nothing new to say leaves the answer and the news.
+void settle(Collected& collected, bool full) {
+  SessionPartition& wanted = *collected.answers.back().wanted;
+  const PartitionData& data = collected.answers.back().data;
+  const auto code = static_cast<Code>(data.error_code);
+  const bool has_records = data.records && !data.records->empty();
+  if (has_records) collected.bytes += data.records->size();
+  const bool urgent = code != Code::none || data.diverging_epoch.epoch >= 0;
+  if (urgent) collected.at_once = true;
+  const bool changed = full || has_records || urgent || data.high_watermark != wanted.sent_high_watermark.value() ||
+                       data.log_start_offset != wanted.sent_log_start.value() || wanted.last_code != code;
+  if (changed) return;
+  collected.answers.pop_back();
+  wanted.news.unlink();
+}
+
+/// Looks at what has news, in the order in which it came up, and moves it to `looked_at`. Stops at a partition that must
+/// be read from the disk, which is the last answer then. At the end everything is news again, until the answer is sent.
+Look collect(Broker& broker, FetchSession& session, BrokerEpoch replica_epoch, std::uint64_t max_bytes, bool full, Collected& collected,
+             List<SessionPartition::News>& looked_at) {
   while (!session.news().empty()) {
     SessionPartition::News& news = session.news().front();
     looked_at.link_back(news);
-    SessionPartition& wanted = *news.owner;
     const std::uint64_t room = collected.bytes >= max_bytes ? 0 : max_bytes - collected.bytes;
-    PartitionData data;
-    const Look look = look_at(broker, session, wanted, replica_epoch, room, collected.bytes == 0, data);
-    if (look.cold) {
-      Task<PartitionData> reading = read_cold(broker, wanted, look, std::move(data));
-      data = co_await reading;
-    }
-    const auto code = static_cast<Code>(data.error_code);
-    const bool has_records = data.records && !data.records->empty();
-    if (has_records) collected.bytes += data.records->size();
-    if (code != Code::none || data.diverging_epoch.epoch >= 0) collected.at_once = true;
-    const bool changed = full || has_records || code != Code::none || data.diverging_epoch.epoch >= 0 ||
-                         data.high_watermark != wanted.sent_high_watermark.value() || data.log_start_offset != wanted.sent_log_start.value() ||
-                         wanted.last_code != code;
-    if (changed) collected.answers.emplace_back(&wanted, std::move(data));
-    else news.unlink();
+    Collected::Answer& answer = collected.answers.emplace_back();
+    answer.wanted = news.owner;
+    const Look look = look_at(broker, session, *news.owner, replica_epoch, room, collected.bytes == 0, answer.data);
+    if (look.cold) return look;
+    settle(collected, full);
   }
-  // Still of interest until the answer is really sent.
   session.news().splice_back(looked_at);
-  co_return collected;
+  return {};
 }
 
-bool has_more(Broker& broker, const FetchSession& session, const SessionPartition& wanted, const PartitionData& data) {
-  if (data.error_code != 0) return true;
-  Partition* const partition = broker.find(wanted.id);
-  if (partition == nullptr) return true;
+/// Goes on where collect() stopped. The references are to the fetch that waits for this.
+Task<void> collect_cold(Broker& broker, FetchSession& session, BrokerEpoch replica_epoch, std::uint64_t max_bytes, bool full, Look look,
+                        Collected& collected, List<SessionPartition::News>& looked_at) {
+  while (look.cold) {
+    Collected::Answer& answer = collected.answers.back();
+    Task<PartitionData> reading = read_cold(broker, *answer.wanted, look, std::move(answer.data));
+    answer.data = co_await reading;
+    settle(collected, full);
+    look = collect(broker, session, replica_epoch, max_bytes, full, collected, looked_at);
+  }
+}
+
+bool has_more(const Partition* partition, const FetchSession& session, const SessionPartition& wanted, const PartitionData& data) {
+  if (data.error_code != 0 || partition == nullptr) return true;
   const Offset limit = session.is_follower() ? partition->log_end() : partition->high_watermark();
   return wanted.fetch_offset < limit;
 }
@@ -256,8 +275,14 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
   Collected collected;
   for (;;) {
     const std::uint64_t marks = session->marks();
-    Task<Collected> looking = collect(broker, *session, replica_epoch, max_bytes, full);
-    collected = co_await looking;
+    collected.answers.clear();
+    collected.bytes = 0;
+    List<SessionPartition::News> looked_at;
+    const Look look = collect(broker, *session, replica_epoch, max_bytes, full, collected, looked_at);
+    if (look.cold) {
+      Task<void> reading = collect_cold(broker, *session, replica_epoch, max_bytes, full, look, collected, looked_at);
+      co_await reading;
+    }
     if (collected.at_once || unknown || collected.bytes >= min_bytes) break;
     if (host.clock.mono() >= deadline || session->evicted) break;
     if (session->marks() != marks) continue;
@@ -268,13 +293,14 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
   // What is said now is off the news, unless there is more to say.
   List<SessionPartition::News> later;
   while (!session->news().empty()) session->news().front().unlink();
-  std::map<Uuid, std::size_t> topic_at;
-  for (auto& [wanted, data] : collected.answers) {
+  boost::container::flat_map<Uuid, std::size_t> topic_at;
+  for (Collected::Answer& answer : collected.answers) {
+    auto& [wanted, data] = answer;
     wanted->sent_high_watermark = Offset(data.high_watermark);
     wanted->sent_log_start = Offset(data.log_start_offset);
     wanted->last_code = static_cast<Code>(data.error_code);
-    if (has_more(broker, *session, *wanted, data)) later.link_back(wanted->news);
     Partition* const partition = broker.find(wanted->id);
+    if (has_more(partition, *session, *wanted, data)) later.link_back(wanted->news);
     if (partition != nullptr) {
       if (!wanted->linked()) partition->watch(*wanted, follower != no_node);
       const FetchNote note{partition->name().topic, partition->name().partition, replica, wanted->fetch_offset, Offset(data.high_watermark),
@@ -287,6 +313,9 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
       auto& topic = response.responses.emplace_back();
       topic.topic_id = wanted->id.topic_id;
       topic.topic = wanted->topic;
+      const auto other = std::find_if(&answer, collected.answers.data() + collected.answers.size(),
+                                       [&](const Collected::Answer& next) { return next.wanted->id.topic_id != topic.topic_id; });
+      topic.partitions.reserve(static_cast<std::size_t>(other - &answer));
     }
     response.responses[at->second].partitions.push_back(std::move(data));
   }
