@@ -40,6 +40,7 @@ void CoordinatorLink::subscribe(std::vector<std::string> topics) {
   for (const std::string& topic : topics) metadata_.add_topic(topic);
   if (topics != topics_) joined_ = false;
   topics_ = std::move(topics);
+  checked_version_.reset();
 }
 
 void CoordinatorLink::request_join() {
@@ -66,11 +67,12 @@ PartitionCounts CoordinatorLink::counts_of(const std::set<std::string>& topics) 
 }
 
 void CoordinatorLink::check_topics() {
-  if (!joined_ || !leading_) return;
+  if (!joined_ || !leading_ || checked_version_ == metadata_.version()) return;
   std::set<std::string> topics;
   for (const auto& [name, count] : partition_counts_) topics.insert(name);
   topics.insert(topics_.begin(), topics_.end());
   if (counts_of(topics) != partition_counts_) request_join();
+  else checked_version_ = metadata_.version();
 }
 
 Task<Result<BrokerConnection*>> CoordinatorLink::connection(MonoNs deadline) {
@@ -215,6 +217,7 @@ Task<Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>>> Co
     if (!updated) co_return pass(updated.error());
   }
   partition_counts_ = counts_of(topics);
+  checked_version_.reset();
   Assignor assignor = Assignor::range;
   for (const Assignor ours : config_.partition_assignment_strategy)
     if (name_of(ours) == protocol_) assignor = ours;

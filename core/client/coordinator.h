@@ -79,6 +79,7 @@ class CoordinatorLink {
   bool lost_ = false;
   bool leading_ = false;
   PartitionCounts partition_counts_;  // as the leader's last assignment saw them
+  std::optional<std::uint64_t> checked_version_;  // of the metadata that was found to agree with them
   std::optional<Error> fatal_;
   MonoNs last_poll_{0};
   MonoNs last_heartbeat_{0};  // answered well

@@ -268,7 +268,7 @@ MonoNs Fetcher::step() {
       needs_leader = true;
       continue;
     }
-    Broker& broker = broker_of(held->leader);
+    Broker& broker = broker_of(*held);
     const MonoNs ready_at = std::max(held->retry_at, broker.retry_at);
     if (now < ready_at) {
       next = std::min(next, ready_at);
@@ -281,7 +281,7 @@ MonoNs Fetcher::step() {
   if (look_up && !looking_up_) look_up_positions(scope_, Label("reset positions"));
   for (const auto& held : held_) {
     if (held->leader == no_node || held->state != State::fetching || held->paused || now < held->retry_at) continue;
-    Broker& broker = broker_of(held->leader);
+    Broker& broker = broker_of(*held);
     if (!broker.in_flight && now >= broker.retry_at) fetch_from(broker, now);
   }
   return next;

@@ -51,6 +51,7 @@ class Fetcher final : public ConnectionListener, public MetadataListener {
 
  private:
   enum class State : std::uint8_t { no_position, resetting, validating, fetching };
+  struct Broker;
   struct Held {
     TopicPartition id;
     Uuid topic_id;
@@ -64,6 +65,7 @@ class Fetcher final : public ConnectionListener, public MetadataListener {
     LeaderEpoch fetch_epoch = no_epoch;
     NodeId leader = no_node;
     LeaderEpoch leader_epoch = no_epoch;
+    Broker* broker = nullptr;  // the leader, or one that was it; see broker_of
     bool paused = false;
     bool asking = false;  // a reset or validation is under way
     MonoNs retry_at{0};
@@ -111,6 +113,10 @@ class Fetcher final : public ConnectionListener, public MetadataListener {
   Held* find(std::uint64_t number) const;
   Held* find(const Uuid& topic_id, std::string_view topic, std::int32_t partition) const;
   Broker& broker_of(NodeId node);
+  Broker& broker_of(Held& held) {
+    if (held.broker == nullptr || held.broker->node != held.leader) held.broker = &broker_of(held.leader);
+    return *held.broker;
+  }
   void learn_leader(Held& held);
   void wake() {
     woken_ = true;

@@ -54,7 +54,9 @@ void Producer::Sender::learn_partitions(Topic& topic) {
     Partition& partition = *topic.partitions[i];
     partition.leader = known->partitions[i].leader;
     partition.broker = partition.leader == no_node ? nullptr : &brokers_[partition.leader];
-    if (partition.broker != nullptr) partition.broker->connection = &pool_.to(partition.leader);
+    if (partition.broker == nullptr) continue;
+    partition.broker->id = partition.leader;
+    partition.broker->connection = &pool_.to(partition.leader);
   }
 }
 
@@ -263,7 +265,6 @@ MonoNs Producer::Sender::drain() {
   MonoNs next = never;
   if (unsettled_sequences_) resolve_sequences();
   for (;;) {
-    bool drafted = false;
     next = never;
     active_.for_each([&](Partition& partition) {
       if (partition.queue.front()->created + config_.delivery_timeout_ms * ns_per_ms <= now) expire(partition, now);
@@ -274,11 +275,11 @@ MonoNs Producer::Sender::drain() {
       next = std::min(next, after_ms(partition.queue.front()->created, config_.delivery_timeout_ms));
       if (!take_ready(partition, now, next)) return;
       add_to_draft(partition);
-      drafted = true;
     });
-    if (!drafted) break;
-    for (auto& [id, broker] : brokers_)
-      if (!broker.draft_batches.empty()) send_draft(broker);
+    if (drafted_.empty()) break;
+    std::sort(drafted_.begin(), drafted_.end(), [](const Broker* a, const Broker* b) { return a->id < b->id; });
+    for (Broker* const broker : drafted_) send_draft(*broker);
+    drafted_.clear();
     // A partition may have more than one batch to send; each takes a request of its own.
   }
   memory_short_ = false;
@@ -353,6 +354,7 @@ void Producer::Sender::add_to_draft(Partition& partition) {
   ++partition.in_flight;
   ++batch->attempts;
   ++counts_.batches;
+  if (broker.draft_batches.empty()) drafted_.push_back(&broker);
   broker.draft_batches.push_back(std::move(batch));
 }
 

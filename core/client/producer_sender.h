@@ -67,6 +67,7 @@ class Producer::Sender final : private ConnectionListener, private MetadataListe
   };
   using BatchPtr = std::unique_ptr<Batch>;
   struct Broker {
+    NodeId id = no_node;
     BrokerConnection* connection = nullptr;
     std::int32_t in_flight = 0;
     wire::ProduceRequest draft;  // being filled by the drain
@@ -166,6 +167,7 @@ class Producer::Sender final : private ConnectionListener, private MetadataListe
   std::vector<std::unique_ptr<Topic>> topics_;
   std::map<std::string, std::uint32_t, std::less<>> topic_index_;
   std::map<NodeId, Broker> brokers_;
+  std::vector<Broker*> drafted_;                       // those with a draft; empty outside of the drain
   std::vector<std::unique_ptr<Flight>> flights_;       // under way
   std::vector<std::unique_ptr<Flight>> idle_flights_;  // for the next requests
   List<Partition> active_;

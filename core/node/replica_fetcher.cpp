@@ -173,49 +173,57 @@ Task<bool> ReplicaFetcher::fetch_once() {
   for (auto& topic : response->responses)
     for (auto& data : topic.partitions) {
       const TopicIdPartition id{topic.topic_id, data.partition_index};
-      Task<Result<bool>> taking = take(id, std::move(data));
-      const Result<bool> taken = co_await taking;
+      std::optional<Result<bool>> taken = take_now(id, data);
       if (!taken) {
-        if (taken.error().code == Code::io_error || taken.error().code == Code::disk_full) broker_.fail_storage(taken.error());
+        Task<Result<bool>> taking = take(id, std::move(data));
+        taken = co_await taking;
+      }
+      if (!*taken) {
+        const Error& why = taken->error();
+        if (why.code == Code::io_error || why.code == Code::disk_full) broker_.fail_storage(why);
         back_off(id);
       }
     }
   co_return true;
 }
 
-Task<Result<bool>> ReplicaFetcher::take(TopicIdPartition id, wire::FetchResponse::PartitionData data) {
+std::optional<Result<bool>> ReplicaFetcher::take_now(const TopicIdPartition& id, const wire::FetchResponse::PartitionData& data) {
   const auto found = wanted_.find(id);
-  if (found == wanted_.end()) co_return true;
+  if (found == wanted_.end()) return true;
   Partition* const partition = found->second.partition;
   if (partition->role() != ReplicaRole::follower || partition->leader_epoch() != found->second.epoch ||
       partition->log_end() != found->second.asked_from)
-    co_return true;  // asked under other circumstances
+    return true;  // asked under other circumstances
   switch (static_cast<Code>(data.error_code)) {
     case Code::none: break;
-    case Code::offset_out_of_range: {
-      Task<Result<bool>> resolving = resolve_out_of_range(id);
-      co_return co_await resolving;
-    }
+    case Code::offset_out_of_range: return std::nullopt;
     case Code::fenced_leader_epoch:
       // A newer leader exists; its metadata will start this partition again.
       remove(id);
-      co_return true;
-    default: co_return error(static_cast<Code>(data.error_code), "the leader refuses");
+      return true;
+    default: return error(static_cast<Code>(data.error_code), "the leader refuses");
   }
-  if (data.diverging_epoch.epoch >= 0) {
-    const EpochEnd leader{LeaderEpoch(data.diverging_epoch.epoch), Offset(data.diverging_epoch.end_offset)};
-    const EpochEnd own = partition->log().end_of_epoch(leader.epoch);
-    const Truncation cut = truncation_of(leader, own.known() ? std::optional<EpochEnd>(own) : std::nullopt, partition->log_end());
-    Task<Result<bool>> cutting = truncate(id, cut.to);
-    co_return co_await cutting;
-  }
+  if (data.diverging_epoch.epoch >= 0) return std::nullopt;
   if (data.records && !data.records->empty()) {
     const LeaderEpoch epoch = found->second.epoch;
-    TRY_VOID_CO(partition->append_as_follower(*data.records, epoch));
+    if (const auto appended = partition->append_as_follower(*data.records, epoch); !appended) return pass(appended.error());
     if (partition->log().roll_flush_due()) broker_.flush_later(id);
   }
   partition->learn_from_leader(Offset(data.high_watermark), Offset(data.log_start_offset));
-  co_return true;
+  return true;
+}
+
+Task<Result<bool>> ReplicaFetcher::take(TopicIdPartition id, wire::FetchResponse::PartitionData data) {
+  if (static_cast<Code>(data.error_code) == Code::offset_out_of_range) {
+    Task<Result<bool>> resolving = resolve_out_of_range(id);
+    co_return co_await resolving;
+  }
+  Partition* const partition = wanted_.find(id)->second.partition;
+  const EpochEnd leader{LeaderEpoch(data.diverging_epoch.epoch), Offset(data.diverging_epoch.end_offset)};
+  const EpochEnd own = partition->log().end_of_epoch(leader.epoch);
+  const Truncation cut = truncation_of(leader, own.known() ? std::optional<EpochEnd>(own) : std::nullopt, partition->log_end());
+  Task<Result<bool>> cutting = truncate(id, cut.to);
+  co_return co_await cutting;
 }
 
 Task<Result<bool>> ReplicaFetcher::truncate(TopicIdPartition id, Offset to) {

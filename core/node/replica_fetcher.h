@@ -40,6 +40,8 @@ class ReplicaFetcher {
   Task<bool> fetch_once();
   bool flush_is_due() const;
   Task<bool> flush_what_is_due();
+  /// Takes what the leader sent for one partition; nothing if that needs a wait, which take() does then.
+  std::optional<Result<bool>> take_now(const TopicIdPartition& id, const wire::FetchResponse::PartitionData& data);
   Task<Result<bool>> take(TopicIdPartition id, wire::FetchResponse::PartitionData data);
   Task<Result<bool>> resolve_out_of_range(TopicIdPartition id);
   Task<Result<bool>> truncate(TopicIdPartition id, Offset to);

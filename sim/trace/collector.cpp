@@ -9,10 +9,6 @@ namespace {
 /// Gaps shorter than this are ordinary latency; they are not kept one by one.
 constexpr std::int64_t long_gap_ns = 200'000'000;
 
-std::string key_of(std::string_view a, std::string_view topic, std::int32_t partition) {
-  return std::string(a) + ' ' + std::string(topic) + '/' + std::to_string(partition);
-}
-
 }  // namespace
 
 std::span<const TraceKind> collector_kinds() {
@@ -22,7 +18,7 @@ std::span<const TraceKind> collector_kinds() {
 }
 
 Collector::PartitionState& Collector::state_of(std::string_view topic, std::int32_t partition) {
-  const auto found = partitions_.find(std::pair<std::string, std::int32_t>(topic, partition));
+  const auto found = partitions_.find(std::pair(topic, partition));
   if (found != partitions_.end()) return found->second;
   PartitionState& state = partitions_[{std::string(topic), partition}];
   state.timeline.topic = topic;
@@ -176,7 +172,7 @@ void Collector::on_client(const TraceEvent& event, const void* payload) {
     case TraceKind::send_invoked: {
       const auto& note = *static_cast<const SendNote*>(payload);
       ++sent_;
-      const auto groups = setup_.groups_of_topic.find(std::string(note.topic));
+      const auto groups = setup_.groups_of_topic.find(note.topic);
       flights_[note.value_hash] = Flight{event.time_ns, groups == setup_.groups_of_topic.end() ? 0 : groups->second, false};
       return;
     }
@@ -187,12 +183,12 @@ void Collector::on_client(const TraceEvent& event, const void* payload) {
       if (flight == flights_.end()) return;
       const bool acked = event.kind == TraceKind::send_acked;
       ++(acked ? acked_ : failed_);
+      PartitionState& state = state_of(note.topic, note.partition);
       if (acked) {
         produce_.add(event.time_ns - flight->second.sent_ns);
         if (setup_.curves) produce_now_.add(event.time_ns - flight->second.sent_ns);
         // high watermark as clients can know it: what was acked by all may be read
         if (note.acks == -1 && note.offset.value() >= 0) {
-          PartitionState& state = state_of(note.topic, note.partition);
           const std::int64_t end = note.offset.value() + 1;
           if (end > state.high_watermark) {
             for (const auto& [group, position] : state.position) change_lag(group, std::max<std::int64_t>(end - position, 0) - std::max<std::int64_t>(state.high_watermark - position, 0));
@@ -200,7 +196,9 @@ void Collector::on_client(const TraceEvent& event, const void* payload) {
           }
         }
       }
-      std::int64_t& last = answers_[key_of(note.producer, note.topic, note.partition)];
+      auto answered = state.answered_ns.find(note.producer);
+      if (answered == state.answered_ns.end()) answered = state.answered_ns.emplace(std::string(note.producer), 0).first;
+      std::int64_t& last = answered->second;
       waited(std::max(flight->second.sent_ns, last), event.time_ns);
       last = event.time_ns;
       flight->second.answered = true;

@@ -24,7 +24,7 @@ namespace harrow::sim {
 std::span<const TraceKind> collector_kinds();
 
 struct CollectorSetup {
-  std::map<std::string, std::int32_t> groups_of_topic;  // how many groups read each topic
+  std::map<std::string, std::int32_t, std::less<>> groups_of_topic;  // how many groups read each topic
   std::int64_t interval_ns = 1'000'000'000;             // of the report's curves
   bool curves = true;                                   // false: totals only, for swarms and benchmarks
   std::set<std::string, std::less<>> leaving_groups{};  // they stop for good during the run: their lag says nothing
@@ -80,7 +80,8 @@ class Collector final : public TraceListener {
   struct PartitionState {
     std::int64_t high_watermark = 0;
     std::int32_t leader = -1, epoch = -1, isr = 0, replicas = 0;
-    std::map<std::string, std::int64_t, std::less<>> position;  // group to next offset
+    std::map<std::string, std::int64_t, std::less<>> position;     // group to next offset
+    std::map<std::string, std::int64_t, std::less<>> answered_ns;  // producer to last answer
     PartitionTimeline timeline;
     bool deleted = false;
   };
@@ -94,6 +95,14 @@ class Collector final : public TraceListener {
     std::vector<Stored> stored;
     std::uint64_t value_hash = 0;
     bool done = false;
+  };
+  /// By topic, then number; looked up with a view of the topic.
+  struct ByPartition {
+    using is_transparent = void;
+    bool operator()(const auto& a, const auto& b) const {
+      const int topics = std::string_view(a.first).compare(b.first);
+      return topics != 0 ? topics < 0 : a.second < b.second;
+    }
   };
   PartitionState& state_of(std::string_view topic, std::int32_t partition);
   void roll(std::int64_t now_ns);
@@ -110,8 +119,7 @@ class Collector final : public TraceListener {
   Histogram produce_, end_to_end_, produce_now_, end_to_end_now_;
   std::int64_t interval_start_ns_ = 0;
   std::unordered_map<std::uint64_t, Flight> flights_;  // by value hash; looked up, never walked for order
-  std::map<std::pair<std::string, std::int32_t>, PartitionState, std::less<>> partitions_;
-  std::map<std::string, std::int64_t, std::less<>> answers_;  // "producer topic-partition" to last answer
+  std::map<std::pair<std::string, std::int32_t>, PartitionState, ByPartition> partitions_;
   std::map<std::string, std::int64_t, std::less<>> lag_of_group_;
   std::vector<Series> lag_curves_;
   Series under_replicated_curve_{"under-replicated partitions", {}};
