@@ -207,7 +207,9 @@ Task<wire::FetchSnapshotResponse> Quorum::fetch_snapshot(wire::FetchSnapshotRequ
 wire::DescribeQuorumResponse Quorum::describe(const wire::DescribeQuorumRequest& request) const {
   const State& s = *state_;
   wire::DescribeQuorumResponse response;
+  if (request.topics.empty()) return response;
   wire::DescribeQuorumResponse::PartitionData partition;
+  if (!request.topics[0].partitions.empty()) partition.partition_index = request.topics[0].partitions[0].partition_index;
   const bool known = request.topics.size() == 1 && request.topics[0].topic_name == metadata_topic_name &&
                      request.topics[0].partitions.size() == 1 && request.topics[0].partitions[0].partition_index == 0;
   if (!known) {
@@ -243,7 +245,7 @@ wire::DescribeQuorumResponse Quorum::describe(const wire::DescribeQuorumRequest&
     }
   }
   wire::DescribeQuorumResponse::TopicData topic;
-  topic.topic_name = std::string(metadata_topic_name);
+  topic.topic_name = request.topics[0].topic_name;
   topic.partitions.push_back(std::move(partition));
   response.topics.push_back(std::move(topic));
   return response;

@@ -34,18 +34,19 @@ constexpr const char* refused = "a path that leaves the node's folder";
 class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
  public:
   PosixFile(Descriptor file, Durability durability, std::shared_ptr<DiskFaults> faults, std::string path)
-      : file_(std::move(file)), durability_(durability), faults_(std::move(faults)), path_(std::move(path)) {}
+      : file_(std::move(file)), durability_(durability), faults_(std::move(faults)), path_(std::move(path)) {
+    struct stat found {};
+    CHECK_SAYING(::fstat(file_.get(), &found) == 0, "an open file has a size");
+    size_ = static_cast<std::uint64_t>(found.st_size);
+  }
 
   Result<bool> write(std::uint64_t at, const Bytes& bytes) override;
   Result<bool> truncate(std::uint64_t size) override {
     if (::ftruncate(file_.get(), static_cast<off_t>(size)) != 0) return io_failed(errno, "cannot be truncated");
+    size_ = size;
     return true;
   }
-  std::uint64_t size() const override {
-    struct stat found {};
-    CHECK_SAYING(::fstat(file_.get(), &found) == 0, "an open file has a size");
-    return static_cast<std::uint64_t>(found.st_size);
-  }
+  std::uint64_t size() const override { return size_; }
   bool cached(std::uint64_t at, std::uint64_t size, Bytes& out) override {
     if (faults_->stalled() || faults_->fails(DiskFaults::Operation::read, path_)) return false;
     Result<Bytes> bytes = read_now(at, size);
@@ -83,6 +84,7 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   Durability durability_;
   std::shared_ptr<DiskFaults> faults_;
   std::string path_;
+  std::uint64_t size_ = 0;  // of a file that only this node changes
   bool failed_ = false;
 };
 
@@ -106,10 +108,12 @@ Result<bool> PosixFile::write(std::uint64_t at, const Bytes& bytes) {
     if (written < 0) {
       if (errno == EINTR) continue;
       const int number = errno;
-      if (size() > size_before && ::ftruncate(file_.get(), static_cast<off_t>(size_before)) != 0) return error(Code::io_error, "cannot be written");
+      if (at > size_before && ::ftruncate(file_.get(), static_cast<off_t>(size_before)) != 0) return error(Code::io_error, "cannot be written");
+      size_ = size_before;
       return io_failed(number, "cannot be written");
     }
     at += static_cast<std::uint64_t>(written);
+    size_ = std::max(size_, at);
     skip += static_cast<std::uint64_t>(written);
     while (first < slices.size() && skip >= slices[first].size()) skip -= slices[first++].size();
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 
+#include "sim/cli/bench_floor.h"
 #include "sim/cli/command.h"
 #include "sim/scenario/bench.h"
 
@@ -58,6 +59,11 @@ int bench_command(const Command& command, const std::vector<std::string>& argume
     return interrupted == 0;
   };
   task->run(bench);
+  const bool served = task->name != "append" || interrupted != 0 || bench_floor(bench);
+  if (!served && interrupted == 0) {
+    options.terminal.warn("harrow bench: a server under load failed");
+    return exit_failed;
+  }
   return interrupted != 0 ? 128 + interrupted : exit_ok;
 }
 

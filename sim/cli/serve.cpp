@@ -11,6 +11,7 @@
 
 #include "core/log/checkpoint_files.h"
 #include "core/model/config_keys.h"
+#include "sim/cli/allocator.h"
 #include "sim/cli/command.h"
 #include "sim/cli/served_cluster.h"
 
@@ -309,6 +310,7 @@ int serve_command(const Command& command, const std::vector<std::string>& argume
   }
 
   raise_descriptor_limit();
+  keep_freed_pages_a_moment();
   ServedCluster cluster(terminal);
   cluster.make_at_start(std::move(topics));
   cluster.say_ready_in(options.text("ready-file"));

@@ -1,7 +1,9 @@
 // Produce, versions 3 to 13 (advertised from 0: some librdkafka releases switch compression off otherwise).
 // - acks 0: no answer; an error closes the connection. acks 1: answered after the local append. acks -1: answered when
 //   the high watermark has passed the batch, or with REQUEST_TIMED_OUT (the data stays).
-// - exactly one batch a partition; its bytes are stored as sent, but for offset and leader epoch.
+// - exactly one batch a partition; its bytes are stored as sent, but for offset and leader epoch. A second one that is cut
+//   short is not looked at. No whole batch, one of an older format or with a base offset of its own is INVALID_RECORD.
+// - 7: zstd.
 // - 10: the answer to NOT_LEADER_OR_FOLLOWER names the leader. 13: topic ids.
 #include "core/model/record_batch.h"
 #include "core/model/trace_payloads.h"
@@ -30,6 +32,33 @@ PartitionAnswer accepted(std::int32_t index, const Appended& appended, Offset lo
   answer.log_append_time_ms = appended.log_append_time.value();
   answer.log_start_offset = log_start.value();
   return answer;
+}
+
+/// The batch to append; cuts off what is behind it and is none. Everything within the batch is the log's to judge.
+Result<bool> take_batch(Bytes& records, std::int16_t version) {
+  constexpr std::uint64_t up_to_magic = 17;     // of a batch's header
+  constexpr std::int64_t least_length = 14;     // of the oldest format: what is below is damage, not a cut
+  constexpr std::int16_t zstd_from = 7;
+  const auto invalid = [](const char* why) { return error(Code::invalid_record, why); };
+  if (records.size() < up_to_magic) return invalid("no whole batch");
+  Reader reader(records);
+  const std::int64_t base_offset = reader.i64();
+  const std::int64_t length = reader.i32();
+  reader.skip(4);
+  const std::int8_t magic = reader.i8();
+  if (length < least_length) return true;
+  const auto batch_bytes = static_cast<std::uint64_t>(length) + batch_prefix_bytes;
+  if (batch_bytes > records.size()) return invalid("no whole batch");
+  if (magic >= 0 && magic < 2) return invalid("a batch of an older format");
+  if (magic != 2) return true;
+  if (const Result<BatchHeader> header = parse_batch_header(records); header && header->codec() == Codec::zstd && version < zstd_from)
+    return error(Code::unsupported_compression_type, "zstd comes with version 7");
+  if (base_offset != 0) return invalid("a batch's base offset is the broker's to give");
+  const std::uint64_t behind = records.size() - batch_bytes;
+  if (behind == 0) return true;
+  const std::optional<BatchPrefix> next = behind < up_to_magic ? std::nullopt : parse_batch_prefix(records, batch_bytes);
+  if (!next || (next->size_bytes >= batch_prefix_bytes + least_length && static_cast<std::uint64_t>(next->size_bytes) > behind)) records = records.sub(0, batch_bytes);
+  return true;
 }
 
 void trace_answer(Broker& broker, const Partition* partition, std::int16_t acks, const PartitionAnswer& answer, Offset last, ProducerId producer) {
@@ -126,11 +155,13 @@ Task<wire::ProduceResponse> produce(const RequestContext& context, wire::Produce
     answers.partition_responses.resize(topic.partition_data.size());
     for (auto& data : topic.partition_data) {
       const bool known = broker.image().topic(topic_id) != nullptr;
-      if (!acks_known || !data.records || !known) {
-        const Code code = !acks_known ? Code::invalid_required_acks
-                          : known     ? Code::corrupt_message
-                                      : context.version < 13 ? Code::unknown_topic_or_partition : Code::unknown_topic_id;
-        answers.partition_responses[static_cast<std::size_t>(&data - topic.partition_data.data())] = refused(data.index, Error{code, ""});
+      std::optional<Error> refusal;
+      if (!acks_known) refusal = Error{Code::invalid_required_acks, ""};
+      else if (!known) refusal = Error{context.version < 13 ? Code::unknown_topic_or_partition : Code::unknown_topic_id, ""};
+      else if (!data.records) refusal = Error{Code::corrupt_message, ""};
+      else if (const Result<bool> taken = take_batch(*data.records, context.version); !taken) refusal = taken.error();
+      if (refusal) {
+        answers.partition_responses[static_cast<std::size_t>(&data - topic.partition_data.data())] = refused(data.index, *refusal);
         waiting.emplace_back();
         continue;
       }

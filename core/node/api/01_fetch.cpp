@@ -110,6 +110,7 @@ Look look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, Br
   if (wanted.fetch_offset < partition->log_start() || wanted.fetch_offset > partition->log_end()) {
     data.error_code = static_cast<std::int16_t>(Code::offset_out_of_range);
     data.high_watermark = -1;
+    data.last_stable_offset = -1;
     data.log_start_offset = -1;
     data.records.reset();
     return {};
@@ -317,6 +318,8 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
                                        [&](const Collected::Answer& next) { return next.wanted->id.topic_id != topic.topic_id; });
       topic.partitions.reserve(static_cast<std::size_t>(other - &answer));
     }
+    // Without read_committed nobody asked for transactions.
+    if (request.isolation_level == 0 && data.error_code == 0) data.aborted_transactions = std::nullopt;
     response.responses[at->second].partitions.push_back(std::move(data));
   }
   session->news().splice_back(later);

@@ -1,8 +1,11 @@
 // ListOffsets, versions 1 to 11.
 // - -1 latest (the high watermark for clients, the log's end for replicas), -2 earliest, -3 largest timestamp, -4 earliest
 //   local; else the first record at or after the time. -5 and -6 (tiered storage) find nothing here.
+// - Meanings below -2 came with versions: UNSUPPORTED_VERSION before. A partition that is asked for twice is INVALID_REQUEST.
 // - 4: leader epochs are checked, answers carry the record's epoch. A leader whose high watermark has not reached the
 //   start of its own epoch does not know the end yet: OFFSET_NOT_AVAILABLE (KIP-207).
+#include <algorithm>
+
 #include "core/model/trace_payloads.h"
 #include "core/node/api/handlers.h"
 
@@ -10,6 +13,17 @@ namespace harrow {
 namespace {
 
 using PartitionAnswer = wire::ListOffsetsResponse::ListOffsetsPartitionResponse;
+
+/// The version from which on a negative timestamp has a meaning.
+std::int16_t known_from(std::int64_t timestamp) {
+  switch (timestamp) {
+    case -3: return 7;
+    case -4: return 8;
+    case -5: return 9;
+    case -6: return 11;
+    default: return timestamp < -6 ? INT16_MAX : 0;
+  }
+}
 
 Task<PartitionAnswer> list_one(Broker& broker, TopicIdPartition id, wire::ListOffsetsRequest::ListOffsetsPartition asked, NodeId replica, std::int8_t isolation) {
   PartitionAnswer answer;
@@ -75,6 +89,17 @@ Task<wire::ListOffsetsResponse> list_offsets(const RequestContext& context, wire
     const controller::TopicImage* const image = broker.image().topic(topic.name);
     const Uuid topic_id = image == nullptr ? Uuid{} : image->id;
     for (const auto& asked : topic.partitions) {
+      const auto same = [&](const auto& other) { return other.partition_index == asked.partition_index; };
+      const bool twice = std::count_if(topic.partitions.begin(), topic.partitions.end(), same) > 1;
+      if (twice || context.version < known_from(asked.timestamp)) {
+        const bool answered = std::any_of(answers.partitions.begin(), answers.partitions.end(), same);
+        if (answered) continue;
+        PartitionAnswer refusal;
+        refusal.partition_index = asked.partition_index;
+        refusal.error_code = static_cast<std::int16_t>(twice ? Code::invalid_request : Code::unsupported_version);
+        answers.partitions.push_back(std::move(refusal));
+        continue;
+      }
       Task<PartitionAnswer> listing = list_one(broker, TopicIdPartition{topic_id, asked.partition_index}, asked, NodeId(request.replica_id), request.isolation_level);
       PartitionAnswer answer = co_await listing;
       if (context.version < 4) answer.leader_epoch = -1;

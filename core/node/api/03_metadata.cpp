@@ -1,10 +1,12 @@
 // Metadata, versions 0 to 13.
 // - null topics (or, in version 0, an empty list) = all; unknown names are created by the controller if the client and
-//   auto.create.topics.enable allow, UNKNOWN_TOPIC_OR_PARTITION meanwhile.
+//   auto.create.topics.enable allow, UNKNOWN_TOPIC_OR_PARTITION meanwhile. A topic is answered once.
 // - the controller's id is that of a broker which forwards (KRaft), here this broker itself.
 #include <algorithm>
 
 #include "core/node/api/handlers.h"
+#include "core/node/api/operations.h"
+#include "core/node/api/topic_name.h"
 
 namespace harrow {
 namespace {
@@ -36,13 +38,6 @@ TopicAnswer describe(const Broker& broker, const controller::TopicImage& topic) 
   return answer;
 }
 
-bool valid_name(std::string_view name) {
-  if (name.empty() || name.size() > 249 || name == "." || name == "..") return false;
-  return std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  });
-}
-
 }  // namespace
 
 Task<wire::MetadataResponse> metadata(const RequestContext& context, wire::MetadataRequest request) {
@@ -67,11 +62,16 @@ Task<wire::MetadataResponse> metadata(const RequestContext& context, wire::Metad
     for (const auto& [name, id] : image.topic_ids()) response.topics.push_back(describe(broker, *image.topic(id)));
     co_return response;
   }
-  for (const auto& asked : *request.topics) {
+  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = cluster_operations;
+  std::vector<wire::MetadataRequest::MetadataRequestTopic> once;
+  for (auto& asked : *request.topics)
+    if (std::find(once.begin(), once.end(), asked) == once.end()) once.push_back(std::move(asked));
+  for (const auto& asked : once) {
     const bool by_id = context.version >= 10 && !asked.topic_id.is_zero();
     const controller::TopicImage* const topic = by_id ? image.topic(asked.topic_id) : image.topic(asked.name.value_or(""));
     if (topic != nullptr) {
-      response.topics.push_back(describe(broker, *topic));
+      TopicAnswer& answer = response.topics.emplace_back(describe(broker, *topic));
+      if (request.include_topic_authorized_operations) answer.topic_authorized_operations = topic_operations;
       continue;
     }
     TopicAnswer answer;
@@ -81,7 +81,7 @@ Task<wire::MetadataResponse> metadata(const RequestContext& context, wire::Metad
       answer.error_code = static_cast<std::int16_t>(Code::unknown_topic_id);
     } else {
       answer.name = asked.name.value_or("");
-      if (!valid_name(*answer.name)) {
+      if (!valid_topic_name(*answer.name)) {
         answer.error_code = static_cast<std::int16_t>(Code::invalid_topic_exception);
       } else {
         answer.error_code = static_cast<std::int16_t>(Code::unknown_topic_or_partition);

@@ -1,5 +1,7 @@
 // DeleteRecords, versions 0 to 2: moves the log start; answered when every live replica's log start has followed
 // (the low watermark). -1 = the high watermark.
+#include <algorithm>
+
 #include "core/node/api/handlers.h"
 
 namespace harrow {
@@ -22,7 +24,7 @@ Task<PartitionAnswer> delete_one(Broker& broker, TopicIdPartition id, Offset off
     co_return answer;
   }
   const Reached reached = co_await partition->low_watermark_reached(*moved, deadline);
-  if (reached == Reached::reached) answer.low_watermark = moved->value();
+  if (reached == Reached::reached) answer.low_watermark = std::max(*moved, partition->log_start()).value();
   else answer.error_code = static_cast<std::int16_t>(reached == Reached::closed ? Code::not_leader_or_follower : Code::request_timed_out);
   co_return answer;
 }

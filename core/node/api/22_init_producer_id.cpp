@@ -1,6 +1,5 @@
-// InitProducerId, versions 0 to 5, for idempotent producers: a fresh producer id with epoch 0. Ids come in blocks from
-// the controller. A producer that names its id and epoch gets the next epoch (KIP-360). Transactional ids are not served
-// yet: COORDINATOR_NOT_AVAILABLE.
+// InitProducerId, versions 0 to 5, for idempotent producers: a fresh producer id with epoch 0, also for one that names an
+// id it has. Ids come in blocks from the controller. Transactional ids are not served yet: COORDINATOR_NOT_AVAILABLE.
 #include "core/node/api/handlers.h"
 
 namespace harrow {
@@ -10,12 +9,7 @@ Task<wire::InitProducerIdResponse> init_producer_id(const RequestContext& contex
   wire::InitProducerIdResponse response;
   response.producer_epoch = -1;
   if (request.transactional_id) {
-    response.error_code = static_cast<std::int16_t>(Code::coordinator_not_available);
-    co_return response;
-  }
-  if (request.producer_id >= 0 && request.producer_epoch >= 0 && request.producer_epoch < 32766) {
-    response.producer_id = request.producer_id;
-    response.producer_epoch = static_cast<std::int16_t>(request.producer_epoch + 1);
+    response.error_code = static_cast<std::int16_t>(request.transactional_id->empty() ? Code::invalid_request : Code::coordinator_not_available);
     co_return response;
   }
   Task<Result<ProducerId>> asking = context.broker().next_producer_id();

@@ -1,19 +1,22 @@
 // DescribeCluster, versions 0 to 2: brokers (endpoint type 1) or controllers (2) of the cluster. 2: fenced brokers too.
 #include "core/node/api/handlers.h"
+#include "core/node/api/operations.h"
 
 namespace harrow {
 
 Task<wire::DescribeClusterResponse> describe_cluster(const RequestContext& context, wire::DescribeClusterRequest request) {
   co_await context.host().cpu.spend(Work::handler, 1);
   wire::DescribeClusterResponse response;
-  response.cluster_id = context.node.config().cluster_id;
-  response.endpoint_type = request.endpoint_type;
   const std::int8_t own_type = context.on_controller ? 2 : 1;
   if (context.version >= 1 && request.endpoint_type != own_type) {
-    response.error_code = static_cast<std::int16_t>(Code::mismatched_endpoint_type);
-    response.error_message = "this listener is of the other type";
+    const bool known = request.endpoint_type == 1 || request.endpoint_type == 2;
+    response.error_code = static_cast<std::int16_t>(known ? Code::mismatched_endpoint_type : Code::unsupported_endpoint_type);
+    response.error_message = known ? "this listener is of the other type" : "there is no such type";
     co_return response;
   }
+  response.cluster_id = context.node.config().cluster_id;
+  response.endpoint_type = own_type;
+  if (request.include_cluster_authorized_operations) response.cluster_authorized_operations = cluster_operations;
   const controller::Image& image = context.node.image();
   if (context.on_controller) {
     for (const QuorumVoter& voter : context.node.config().voters) {

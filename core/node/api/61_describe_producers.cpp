@@ -1,5 +1,6 @@
 // DescribeProducers, version 0: producers that a partition's leader remembers.
 #include "core/node/api/handlers.h"
+#include "core/node/api/topic_name.h"
 
 namespace harrow {
 
@@ -15,7 +16,8 @@ Task<wire::DescribeProducersResponse> describe_producers(const RequestContext& c
       answer.partition_index = index;
       Partition* const partition = broker.find(topic.name, index);
       if (partition == nullptr || !partition->is_leader()) {
-        answer.error_code = static_cast<std::int16_t>(partition == nullptr ? Code::unknown_topic_or_partition : Code::not_leader_or_follower);
+        const Code code = !valid_topic_name(topic.name) ? Code::invalid_topic_exception : partition == nullptr ? Code::unknown_topic_or_partition : Code::not_leader_or_follower;
+        answer.error_code = static_cast<std::int16_t>(code);
         continue;
       }
       for (const auto& [id, producer] : partition->log().producers().producers()) {

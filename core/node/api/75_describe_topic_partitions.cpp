@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/node/api/handlers.h"
+#include "core/node/api/operations.h"
 
 namespace harrow {
 
@@ -28,6 +29,11 @@ Task<wire::DescribeTopicPartitionsResponse> describe_topic_partitions(const Requ
     }
     auto& answer = response.topics.emplace_back();
     answer.name = name;
+    if (request.cursor && name == first && request.cursor->partition_index < 0) {
+      answer.error_code = static_cast<std::int16_t>(Code::invalid_request);
+      continue;
+    }
+    answer.topic_authorized_operations = topic_operations;
     const controller::TopicImage* const topic = image.topic(name);
     if (topic == nullptr) {
       answer.error_code = static_cast<std::int16_t>(Code::unknown_topic_or_partition);
@@ -35,7 +41,7 @@ Task<wire::DescribeTopicPartitionsResponse> describe_topic_partitions(const Requ
     }
     answer.topic_id = topic->id;
     answer.is_internal = name == offsets_topic_name;
-    const std::size_t from = request.cursor && name == first ? static_cast<std::size_t>(std::max(0, request.cursor->partition_index)) : 0;
+    const std::size_t from = request.cursor && name == first ? static_cast<std::size_t>(request.cursor->partition_index) : 0;
     for (std::size_t i = from; i < topic->partitions.size(); ++i) {
       if (room-- <= 0) {
         response.next_cursor = wire::DescribeTopicPartitionsResponse::Cursor();

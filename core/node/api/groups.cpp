@@ -2,6 +2,7 @@
 // 13 LeaveGroup, 14 SyncGroup, 15 DescribeGroups, 16 ListGroups, 42 DeleteGroups, 47 OffsetDelete. The coordinator's
 // shell answers; here topic ids become names (OffsetCommit and OffsetFetch 10) and unknown topics are sorted out.
 #include "core/node/api/handlers.h"
+#include "core/node/api/operations.h"
 
 namespace harrow {
 namespace {
@@ -58,7 +59,10 @@ Task<wire::FindCoordinatorResponse> find_coordinator(const RequestContext& conte
 Task<wire::JoinGroupResponse> join_group(const RequestContext& context, wire::JoinGroupRequest request) {
   co_await context.host().cpu.spend(Work::handler, 1);
   Task<wire::JoinGroupResponse> joining = context.broker().coordinator().join_group(std::move(request), caller_of(context));
-  co_return co_await joining;
+  wire::JoinGroupResponse response = co_await joining;
+  constexpr std::int16_t null_protocol_from = 7;
+  if (response.error_code != 0 && context.version >= null_protocol_from) response.protocol_name = std::nullopt;
+  co_return response;
 }
 
 Task<wire::SyncGroupResponse> sync_group(const RequestContext& context, wire::SyncGroupRequest request) {
@@ -75,8 +79,21 @@ Task<wire::HeartbeatResponse> heartbeat(const RequestContext& context, wire::Hea
 
 Task<wire::LeaveGroupResponse> leave_group(const RequestContext& context, wire::LeaveGroupRequest request) {
   co_await context.host().cpu.spend(Work::handler, 1);
+  const std::vector<wire::LeaveGroupRequest::MemberIdentity> leavers = request.members;
   Task<wire::LeaveGroupResponse> leaving = context.broker().coordinator().leave_group(std::move(request), caller_of(context));
-  co_return co_await leaving;
+  wire::LeaveGroupResponse response = co_await leaving;
+  // From 3 on an unknown group is each member's error.
+  constexpr std::int16_t members_from = 3;
+  if (context.version >= members_from && response.error_code == static_cast<std::int16_t>(Code::unknown_member_id)) {
+    response.error_code = 0;
+    for (const auto& leaver : leavers) {
+      auto& row = response.members.emplace_back();
+      row.member_id = leaver.member_id;
+      row.group_instance_id = leaver.group_instance_id;
+      row.error_code = static_cast<std::int16_t>(Code::unknown_member_id);
+    }
+  }
+  co_return response;
 }
 
 Task<wire::OffsetCommitResponse> offset_commit(const RequestContext& context, wire::OffsetCommitRequest request) {
@@ -127,13 +144,19 @@ Task<wire::OffsetFetchResponse> offset_fetch(const RequestContext& context, wire
   Broker& broker = context.broker();
   co_await context.host().cpu.spend(Work::handler, 1);
   std::map<std::string, Uuid> ids;
+  // Topics that are asked for by an id that nobody has: by group, in the order of the request.
+  std::vector<std::vector<wire::OffsetFetchRequest::OffsetFetchRequestTopics>> unknown(request.groups.size());
   if (context.version >= 10)
-    for (auto& group : request.groups)
-      if (group.topics)
-        for (auto& topic : *group.topics) {
-          const controller::TopicImage* const image = broker.image().topic(topic.topic_id);
-          topic.name = image == nullptr ? "" : image->name;
-        }
+    for (std::size_t i = 0; i < request.groups.size(); ++i) {
+      if (!request.groups[i].topics) continue;
+      auto& topics = *request.groups[i].topics;
+      for (auto& topic : topics) {
+        const controller::TopicImage* const image = broker.image().topic(topic.topic_id);
+        if (image != nullptr) topic.name = image->name;
+        else unknown[i].push_back(topic);
+      }
+      std::erase_if(topics, [](const auto& topic) { return topic.name.empty(); });
+    }
   Task<wire::OffsetFetchResponse> fetching = broker.coordinator().offset_fetch(std::move(request), context.version);
   wire::OffsetFetchResponse response = co_await fetching;
   if (context.version >= 10)
@@ -143,19 +166,51 @@ Task<wire::OffsetFetchResponse> offset_fetch(const RequestContext& context, wire
         topic.topic_id = image == nullptr ? topic.topic_id : image->id;
         topic.name.clear();
       }
+  for (std::size_t i = 0; i < unknown.size() && i < response.groups.size(); ++i)
+    for (const auto& topic : unknown[i]) {
+      auto& answer = response.groups[i].topics.emplace_back();
+      answer.topic_id = topic.topic_id;
+      for (const std::int32_t partition : topic.partition_indexes) {
+        auto& row = answer.partitions.emplace_back();
+        row.partition_index = partition;
+        row.committed_offset = -1;
+        row.metadata = "";
+        row.error_code = static_cast<std::int16_t>(Code::unknown_topic_id);
+      }
+    }
   co_return response;
 }
 
 Task<wire::OffsetDeleteResponse> offset_delete(const RequestContext& context, wire::OffsetDeleteRequest request) {
   co_await context.host().cpu.spend(Work::handler, 1);
+  if (request.group_id.empty()) {
+    wire::OffsetDeleteResponse refusal;
+    refusal.error_code = static_cast<std::int16_t>(Code::invalid_group_id);
+    co_return refusal;
+  }
   Task<wire::OffsetDeleteResponse> deleting = context.broker().coordinator().offset_delete(std::move(request));
-  co_return co_await deleting;
+  wire::OffsetDeleteResponse response = co_await deleting;
+  for (auto& topic : response.topics) {
+    const controller::TopicImage* const image = context.broker().image().topic(topic.name);
+    for (auto& partition : topic.partitions)
+      if (partition.error_code == 0 && (image == nullptr || partition.partition_index < 0 || static_cast<std::size_t>(partition.partition_index) >= image->partitions.size()))
+        partition.error_code = static_cast<std::int16_t>(Code::unknown_topic_or_partition);
+  }
+  co_return response;
 }
 
 Task<wire::DescribeGroupsResponse> describe_groups(const RequestContext& context, wire::DescribeGroupsRequest request) {
   co_await context.host().cpu.spend(Work::handler, request.groups.size());
+  const bool operations = request.include_authorized_operations;
   Task<wire::DescribeGroupsResponse> describing = context.broker().coordinator().describe_groups(std::move(request), context.version);
-  co_return co_await describing;
+  wire::DescribeGroupsResponse response = co_await describing;
+  for (auto& group : response.groups) {
+    if (operations && group.error_code == 0) group.authorized_operations = group_operations;
+    // As the Java broker prints an address that has no name.
+    for (auto& member : group.members)
+      if (!member.client_host.empty() && member.client_host.front() != '/') member.client_host.insert(0, 1, '/');
+  }
+  co_return response;
 }
 
 Task<wire::ListGroupsResponse> list_groups(const RequestContext& context, wire::ListGroupsRequest request) {

@@ -3,6 +3,21 @@
 #include "core/node/api/handlers.h"
 
 namespace harrow {
+namespace {
+
+/// Older versions have no place for the nodes' endpoints and directories, and must not lose the answer over them.
+void forget_what_is_newer(wire::DescribeQuorumResponse& response, std::int16_t version) {
+  constexpr std::int16_t endpoints_and_directories = 2;
+  if (version >= endpoints_and_directories) return;
+  response.nodes.clear();
+  for (auto& topic : response.topics)
+    for (auto& partition : topic.partitions) {
+      for (auto& voter : partition.current_voters) voter.replica_directory_id = Uuid();
+      for (auto& observer : partition.observers) observer.replica_directory_id = Uuid();
+    }
+}
+
+}  // namespace
 
 Task<wire::FetchResponse> quorum_fetch(const RequestContext& context, wire::FetchRequest request) {
   co_await context.host().cpu.spend(Work::handler, 1);
@@ -36,12 +51,16 @@ Task<wire::FetchSnapshotResponse> fetch_snapshot(const RequestContext& context, 
 
 Task<wire::DescribeQuorumResponse> describe_quorum(const RequestContext& context, wire::DescribeQuorumRequest request) {
   co_await context.host().cpu.spend(Work::handler, 1);
-  if (context.on_controller) co_return context.node.quorum()->describe(request);
-  Task<Result<wire::DescribeQuorumResponse>> asking = context.broker().forward<wire::DescribeQuorumResponse>(std::move(request));
-  Result<wire::DescribeQuorumResponse> answer = co_await asking;
-  if (answer) co_return std::move(*answer);
   wire::DescribeQuorumResponse response;
-  response.error_code = static_cast<std::int16_t>(to_wire(answer.error().code));
+  if (context.on_controller) {
+    response = context.node.quorum()->describe(request);
+  } else {
+    Task<Result<wire::DescribeQuorumResponse>> asking = context.broker().forward<wire::DescribeQuorumResponse>(std::move(request));
+    Result<wire::DescribeQuorumResponse> answer = co_await asking;
+    if (answer) response = std::move(*answer);
+    else response.error_code = static_cast<std::int16_t>(to_wire(answer.error().code));
+  }
+  forget_what_is_newer(response, context.version);
   co_return response;
 }
 
