@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "core/base/buffer.h"
 #include "core/model/crc32c.h"
@@ -283,8 +284,14 @@ Result<Bytes> with_codec(const Bytes& batch, Codec codec) {
 }
 
 Result<ClientBatch> validate_client_batch(const Bytes& data, const AppendRules& rules, WallMs now) {
+  // As Kafka answers: half a batch is none, and a client may not use an older format; other numbers there are damage.
+  constexpr std::uint64_t magic_at = 16;
   const std::optional<BatchPrefix> prefix = parse_batch_prefix(data);
-  if (prefix && prefix->size_bytes > rules.max_message_bytes) return error(Code::message_too_large, "a batch exceeds max.message.bytes");
+  if (!prefix || data.size() <= magic_at || (prefix->size_bytes > 0 && std::cmp_less(data.size(), prefix->size_bytes)))
+    return error(Code::invalid_record, "produce data holds no whole batch");
+  std::uint8_t spare[1];
+  if (*look(data, magic_at, 1, spare) < 2) return error(Code::invalid_record, "a client's batch is not of format 2");
+  if (prefix->size_bytes > rules.max_message_bytes) return error(Code::message_too_large, "a batch exceeds max.message.bytes");
   TRY(const BatchHeader header, check_batch(data));
   if (header.size_bytes() != data.size()) return error(Code::invalid_record, "produce data holds more than one batch");
   if (header.is_control()) return error(Code::invalid_record, "clients may not write control records");

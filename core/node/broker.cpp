@@ -44,7 +44,8 @@ Broker::Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& setti
       image_(image),
       directory_id_(directory_id),
       sessions_(host.timers, host.random.fork("fetch sessions"), static_cast<std::size_t>(settings.number(ConfigKey::max_incremental_fetch_session_cache_slots))),
-      request_memory_(host.timers, memory_for_requests_bytes),
+      // The largest request must find room, or everybody waits behind it for ever.
+      request_memory_(host.timers, std::max(memory_for_requests_bytes, settings.number(ConfigKey::socket_request_max_bytes))),
       forwarding_(host, "broker-" + std::to_string(config.id.value()) + "-forwarding", settings.number(ConfigKey::request_timeout_ms)),
       heartbeating_(host, "broker-" + std::to_string(config.id.value()) + "-heartbeat", settings.number(ConfigKey::broker_session_timeout_ms) / 2),
       isr_channel_(host, "broker-" + std::to_string(config.id.value()) + "-alter-partition", settings.number(ConfigKey::request_timeout_ms)),
@@ -215,14 +216,20 @@ Root Broker::apply_metadata(Scope&, Label) {
 
 Task<Result<bool>> Broker::make_missing_logs(const controller::Delta& delta) {
   for (const Uuid& id : delta.created_topics) refresh_settings(id);
+  std::set<TopicPartition> names;  // of the replicas that are here, once one is missing
   for (const TopicIdPartition& id : delta.partitions) {
     const controller::TopicImage* const topic = image_.topic(id.topic_id);
     const controller::PartitionImage* const partition = image_.partition(id);
     if (topic == nullptr || partition == nullptr || !partition->has_replica(config_.id)) continue;
     if (find(id) != nullptr || loaded_logs_.count(id) != 0) continue;
     const TopicPartition name{topic->name, id.partition};
+    if (names.empty()) {
+      for (const auto& [other, log] : loaded_logs_) names.insert(log->name());
+      for (const auto& [other, partition] : partitions_) names.insert(partition->name());
+    }
     // A folder of that name may belong to an older topic of the same name: out of the way first (C08).
-    for (auto stray = loaded_logs_.begin(); stray != loaded_logs_.end();) {
+    const bool another = !names.insert(name).second;
+    for (auto stray = another ? loaded_logs_.begin() : loaded_logs_.end(); stray != loaded_logs_.end();) {
       if (stray->second->name() == name) {
         Random random = host_.random.fork("stray", static_cast<std::uint64_t>(image_.offset().value()));
         const Result<std::string> renamed = stray->second->rename_for_deletion(draw_uuid(random));
@@ -233,7 +240,7 @@ Task<Result<bool>> Broker::make_missing_logs(const controller::Delta& delta) {
         ++stray;
       }
     }
-    for (auto older = partitions_.begin(); older != partitions_.end();) {
+    for (auto older = another ? partitions_.begin() : partitions_.end(); older != partitions_.end();) {
       const auto next = std::next(older);
       if (older->second->name() == name) drop_partition(TopicIdPartition(older->first));
       older = next;

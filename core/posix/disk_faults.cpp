@@ -1,7 +1,6 @@
 #include "core/posix/disk_faults.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace harrow::posix {
 
@@ -25,8 +24,7 @@ bool DiskFaults::strike(Operation operation, std::string_view path) {
 
 void DiskFaults::go_on() {
   stalled_ = false;
-  std::list<std::unique_ptr<Parked>> parked = std::exchange(parked_, {});
-  for (const std::unique_ptr<Parked>& one : parked) one->act();
+  parked_.do_all();
 }
 
 }  // namespace harrow::posix

@@ -4,11 +4,10 @@
 #include <cstdint>
 #include <functional>
 #include <list>
-#include <memory>
 #include <string_view>
 
-#include "core/async/completion.h"
 #include "core/base/result.h"
+#include "core/posix/file_work.h"
 
 namespace harrow::posix {
 
@@ -33,32 +32,11 @@ class DiskFaults {
   /// Operations that come while it stands still are done when it goes on.
   void stall() { stalled_ = true; }
   void go_on();
-  template <class T>
-  void park(Completion<T>& done, std::function<T()> act) {
-    auto parked = std::make_unique<ParkedOf<T>>(std::move(act));
-    done.attach(&parked->done);
-    parked_.push_back(std::move(parked));
-  }
+  ParkedWork& parked() { return parked_; }
 
  private:
-  struct Parked {
-    virtual ~Parked() = default;
-    virtual void act() = 0;
-  };
-  template <class T>
-  struct ParkedOf final : Parked {
-    explicit ParkedOf(std::function<T()> act) : work(std::move(act)) {}
-    ~ParkedOf() override {
-      if (done != nullptr) done->detach();
-    }
-    void act() override {
-      if (done != nullptr) done->complete(work());
-    }
-    Completion<T>* done = nullptr;
-    std::function<T()> work;
-  };
   std::list<Rule> rules_;
-  std::list<std::unique_ptr<Parked>> parked_;
+  ParkedWork parked_;
   bool stalled_ = false;
 };
 

@@ -33,16 +33,20 @@ constexpr const char* refused = "a path that leaves the node's folder";
 
 class PosixFile final : public File, public std::enable_shared_from_this<PosixFile> {
  public:
-  PosixFile(Descriptor file, Durability durability, std::shared_ptr<DiskFaults> faults, std::string path)
-      : file_(std::move(file)), durability_(durability), faults_(std::move(faults)), path_(std::move(path)) {
+  PosixFile(std::shared_ptr<OpenFiles> files, std::shared_ptr<FileRounds> rounds, Durability durability, std::shared_ptr<DiskFaults> faults, std::string path)
+      : files_(std::move(files)), rounds_(std::move(rounds)), durability_(durability), faults_(std::move(faults)), path_(std::move(path)) {}
+  ~PosixFile() override { files_->close(file_); }
+  bool open(std::string name, int flags) {
+    if (!files_->open(file_, std::move(name), flags)) return false;
     struct stat found {};
-    CHECK_SAYING(::fstat(file_.get(), &found) == 0, "an open file has a size");
+    CHECK_SAYING(::fstat(descriptor(), &found) == 0, "an open file has a size");
     size_ = static_cast<std::uint64_t>(found.st_size);
+    return true;
   }
 
   Result<bool> write(std::uint64_t at, const Bytes& bytes) override;
   Result<bool> truncate(std::uint64_t size) override {
-    if (::ftruncate(file_.get(), static_cast<off_t>(size)) != 0) return io_failed(errno, "cannot be truncated");
+    if (::ftruncate(descriptor(), static_cast<off_t>(size)) != 0) return io_failed(errno, "cannot be truncated");
     size_ = size;
     return true;
   }
@@ -61,26 +65,32 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
       if (self->faults_->strike(DiskFaults::Operation::read, self->path_)) return error(Code::io_error, "cannot be read");
       return self->read_now(at, size);
     };
-    if (faults_->stalled()) return faults_->park<Result<Bytes>>(done, read);
+    if (ParkedWork* const later = put_off()) return later->park<Result<Bytes>>(done, read);
     done.complete(read());
   }
   void start_sync(Completion<Result<bool>>& done) override {
-    if (faults_->stalled()) return faults_->park<Result<bool>>(done, [self = shared_from_this()] { return self->sync_now(); });
+    if (ParkedWork* const later = put_off()) return later->park<Result<bool>>(done, [self = shared_from_this()] { return self->sync_now(); });
     done.complete(sync_now());
   }
 
  private:
+  /// Below 0 makes the call that gets it fail.
+  int descriptor() const { return files_->descriptor(file_); }
+  /// Where an operation waits that cannot be done at once; null if it can.
+  ParkedWork* put_off() { return faults_->stalled() ? &faults_->parked() : rounds_->over() ? &rounds_->later() : nullptr; }
   Result<bool> sync_now() {
     const bool fails = faults_->strike(DiskFaults::Operation::sync, path_);
     if (durability_ == Durability::forgotten && !fails) return true;
-    if (failed_ || fails || ::fdatasync(file_.get()) != 0) {
+    if (failed_ || fails || ::fdatasync(descriptor()) != 0) {
       failed_ = true;  // the kernel has dropped the pages: a second sync that succeeds would prove nothing
       return error(Code::io_error, "cannot be synced");
     }
     return true;
   }
   Result<Bytes> read_now(std::uint64_t at, std::uint64_t size) const;
-  Descriptor file_;
+  std::shared_ptr<OpenFiles> files_;
+  std::shared_ptr<FileRounds> rounds_;
+  mutable OpenFile file_;
   Durability durability_;
   std::shared_ptr<DiskFaults> faults_;
   std::string path_;
@@ -93,6 +103,7 @@ Result<bool> PosixFile::write(std::uint64_t at, const Bytes& bytes) {
   if (faults_->strike(DiskFaults::Operation::write, path_)) return error(Code::io_error, "cannot be written");
   constexpr std::size_t most = 64;
   const std::uint64_t size_before = size();
+  const int file = descriptor();
   const std::span<const Slice> slices = bytes.slices();
   std::size_t first = 0;
   std::uint64_t skip = 0;  // of the first slice
@@ -104,11 +115,11 @@ Result<bool> PosixFile::write(std::uint64_t at, const Bytes& bytes) {
       const std::uint64_t from = i == 0 ? skip : 0;
       parts[i] = iovec{const_cast<std::uint8_t*>(slice.data()) + from, static_cast<std::size_t>(slice.size() - from)};
     }
-    const ssize_t written = ::pwritev(file_.get(), parts, static_cast<int>(count), static_cast<off_t>(at));
+    const ssize_t written = ::pwritev(file, parts, static_cast<int>(count), static_cast<off_t>(at));
     if (written < 0) {
       if (errno == EINTR) continue;
       const int number = errno;
-      if (at > size_before && ::ftruncate(file_.get(), static_cast<off_t>(size_before)) != 0) return error(Code::io_error, "cannot be written");
+      if (at > size_before && ::ftruncate(file, static_cast<off_t>(size_before)) != 0) return error(Code::io_error, "cannot be written");
       size_ = size_before;
       return io_failed(number, "cannot be written");
     }
@@ -122,13 +133,14 @@ Result<bool> PosixFile::write(std::uint64_t at, const Bytes& bytes) {
 
 Result<Bytes> PosixFile::read_now(std::uint64_t at, std::uint64_t size) const {
   const std::uint64_t end = this->size();
+  const int file = descriptor();
   const std::uint64_t wanted = at < end ? std::min(size, end - at) : 0;
   Bytes read;
   while (read.size() < wanted) {
     const auto part = static_cast<std::uint32_t>(std::min<std::uint64_t>(wanted - read.size(), 1u << 30));
     Block* const block = Block::create(part);
     Slice slice = Slice::adopt(block, 0, part);
-    const ssize_t got = ::pread(file_.get(), block->data(), part, static_cast<off_t>(at + read.size()));
+    const ssize_t got = ::pread(file, block->data(), part, static_cast<off_t>(at + read.size()));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return error(Code::io_error, "cannot be read");
     if (got == 0) break;  // it was cut meanwhile
@@ -183,12 +195,12 @@ Result<FilePtr> PosixDisk::open(std::string_view path, OpenMode mode) {
     fs::create_directories(fs::path(name).parent_path(), failed);
     if (failed) return io_failed(failed, "a folder cannot be made");
   }
-  int flags = O_RDWR | O_CLOEXEC;
+  int flags = O_RDWR;
   if (mode != OpenMode::existing) flags |= O_CREAT;
   if (mode == OpenMode::create_new) flags |= O_EXCL;
-  Descriptor file(::open(name.c_str(), flags, 0644));
-  if (!file.valid()) return io_failed(errno, "cannot be opened");
-  return FilePtr(std::make_shared<PosixFile>(std::move(file), durability_, faults_, std::string(path)));
+  auto file = std::make_shared<PosixFile>(files_, rounds_, durability_, faults_, std::string(path));
+  if (!file->open(name, flags)) return io_failed(errno, "cannot be opened");
+  return FilePtr(std::move(file));
 }
 
 Result<std::vector<std::string>> PosixDisk::list(std::string_view folder) {
@@ -196,7 +208,8 @@ Result<std::vector<std::string>> PosixDisk::list(std::string_view folder) {
   const std::string name = full(folder);
   if (name.empty()) return error(Code::io_error, refused);
   std::error_code failed;
-  fs::directory_iterator at(name, failed);
+  fs::directory_iterator at;
+  files_->with_room(failed, [&](std::error_code& code) { at = fs::directory_iterator(name, code); });
   if (failed == std::errc::no_such_file_or_directory || failed == std::errc::not_a_directory) return names;
   for (; !failed && at != fs::directory_iterator(); at.increment(failed)) {
     std::error_code unknown;
@@ -217,15 +230,18 @@ bool PosixDisk::exists(std::string_view path) {
 Result<bool> PosixDisk::rename(std::string_view from, std::string_view to) {
   const std::string source = full(from), target = full(to);
   if (source.empty() || target.empty() || source == root_ || target == root_) return error(Code::io_error, refused);
+  files_->keep(target);
   if (::rename(source.c_str(), target.c_str()) != 0) return io_failed(errno, "cannot be renamed");
+  files_->renamed(source, target);
   return true;
 }
 
 Result<bool> PosixDisk::remove(std::string_view path) {
   const std::string name = full(path);
   if (name.empty() || name == root_) return error(Code::io_error, refused);
+  files_->keep(name);
   std::error_code failed;
-  fs::remove_all(name, failed);
+  files_->with_room(failed, [&](std::error_code& code) { fs::remove_all(name, code); });
   if (failed) return io_failed(failed, "cannot be removed");
   return true;
 }
@@ -243,7 +259,7 @@ void PosixDisk::start_sync_dir(const std::string& folder, Completion<Result<bool
   const std::string name = full(folder);
   if (name.empty()) return done.complete(error(Code::io_error, refused));
   if (durability_ == Durability::forgotten) return done.complete(true);
-  const Descriptor opened(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor opened = files_->open_other(name.c_str(), O_RDONLY | O_DIRECTORY);
   if (!opened.valid()) return done.complete(io_failed(errno, "no such folder"));
   if (::fsync(opened.get()) != 0) return done.complete(error(Code::io_error, "a folder cannot be synced"));
   done.complete(true);

@@ -2,8 +2,9 @@
 //
 // Purpose: implements core/host/disk.h. Owner: PosixHost. It touches files below its root and nothing else: a path with
 // an empty part, "." or ".." is refused. The root is locked while the object lives, so that no two nodes share it.
+// However many files are open, their descriptors stay few (open_files.h).
 // Limits of this version: everything is done in line. Writes go to the page cache at once (kill -9 loses nothing);
-// reads may wait for the device and syncs do, and the whole node waits with them.
+// reads may wait for the device and syncs do, and the whole node waits with them: with one, not with thousands in a row.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,7 @@
 
 #include "core/host/disk.h"
 #include "core/posix/disk_faults.h"
-#include "core/posix/posix_net.h"
+#include "core/posix/open_files.h"
 
 namespace harrow::posix {
 
@@ -32,6 +33,10 @@ class PosixDisk final : public Disk {
   Result<bool> remove(std::string_view path) override;
   Result<bool> make_folder(std::string_view path) override;
   DiskFaults& faults() { return *faults_; }
+  /// Reads and syncs that come late in a round of the host's loop wait for the next one.
+  FileRounds& rounds() { return *rounds_; }
+  /// How many files have a descriptor at once; more is only a matter of speed.
+  void set_most_descriptors(std::size_t most) { files_->set_most(most); }
 
  protected:
   void start_sync_dir(const std::string& folder, Completion<Result<bool>>& done) override;
@@ -46,6 +51,8 @@ class PosixDisk final : public Disk {
   Descriptor lock_;
   Durability durability_;
   std::shared_ptr<DiskFaults> faults_ = std::make_shared<DiskFaults>();  // the files' too
+  std::shared_ptr<OpenFiles> files_ = std::make_shared<OpenFiles>();    // likewise
+  std::shared_ptr<FileRounds> rounds_ = std::make_shared<FileRounds>();
   std::string name_;  // of the folder that stands for the root; empty: the root is itself
 };
 

@@ -103,7 +103,7 @@ class PosixHost::AbsentDisk final : public Disk {
 };
 
 PosixHost::PosixHost(std::unique_ptr<PosixDisk> disk, TraceSink* trace)
-    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_faults_(disk == nullptr ? nullptr : &disk->faults()), disk_(std::move(disk)), scope_(queue_), mailbox_(std::make_unique<Mailbox>(*this)) {
+    : queue_(run_list_), timers_(clock_), net_(poller_, queue_), disk_faults_(disk == nullptr ? nullptr : &disk->faults()), file_rounds_(disk == nullptr ? nullptr : &disk->rounds()), disk_(std::move(disk)), scope_(queue_), mailbox_(std::make_unique<Mailbox>(*this)) {
   if (disk_ == nullptr) disk_ = std::make_unique<AbsentDisk>();
   now_ns_ = clock_.mono().value();
   TraceSink& sink = trace != nullptr ? *trace : dropped_;
@@ -131,10 +131,15 @@ void PosixHost::run() {
     if (finished_ || halted_) break;
     const MonoNs now = clock_.mono();
     now_ns_ = now.value();
+    net_.tick(now);
     // Rounded up: a timer that is due within the millisecond must not make the loop spin.
-    const std::int64_t wait_ms = idle ? (timers_.next_at() - now + ns_per_ms - 1) / ns_per_ms : 0;
-    poller_.poll(static_cast<int>(std::clamp<std::int64_t>(wait_ms, 0, longest_wait_ms)));
+    const bool work_waits = file_rounds_ != nullptr && !file_rounds_->later().empty();
+    const std::int64_t wait_ms = idle && !work_waits ? (timers_.next_at() - now + ns_per_ms - 1) / ns_per_ms : 0;
+    poller_.poll(static_cast<int>(std::clamp<std::int64_t>(wait_ms, 0, std::min(longest_wait_ms, net_.longest_wait_ms()))));
     timers_.fire_due();
+    if (file_rounds_ == nullptr) continue;
+    file_rounds_->begin(clock_);
+    file_rounds_->catch_up();
   }
 }
 

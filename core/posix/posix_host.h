@@ -68,6 +68,7 @@ class PosixHost {
   PosixTimers timers_;
   PosixNetwork net_;
   DiskFaults* disk_faults_ = nullptr;
+  FileRounds* file_rounds_ = nullptr;  // of the same disk
   std::unique_ptr<Disk> disk_;
   PosixCpu cpu_;
   DroppedTrace dropped_;

@@ -22,6 +22,7 @@ constexpr std::uint32_t block_bytes = 64u << 10;
 constexpr std::uint32_t large_block_bytes = 1u << 20;
 constexpr std::uint64_t read_ahead_bytes = 256u << 10;  // kept while nobody reads
 constexpr std::uint64_t copied_frame_bytes = 2048;      // smaller frames do not keep their block alive
+constexpr std::int64_t idle_look_ms = 1000;
 
 Code code_of(int number) {
   switch (number) {
@@ -72,8 +73,8 @@ void Descriptor::reset() {
   if (fd_ >= 0) ::close(release());
 }
 
-PosixConnection::PosixConnection(Poller& poller, Descriptor socket, Endpoint peer, Opened opened)
-    : poller_(poller), socket_(std::move(socket)), peer_(std::move(peer)), opened_(opened) {
+PosixConnection::PosixConnection(Poller& poller, Traffic& traffic, Descriptor socket, Endpoint peer, Opened opened)
+    : poller_(poller), traffic_(traffic), socket_(std::move(socket)), peer_(std::move(peer)), opened_(opened), used_at_(traffic.now) {
   send_without_delay(socket_.get());
   poller_.watch(socket_.get(), *this, wants_read_, wants_write_);
 }
@@ -103,6 +104,7 @@ void PosixConnection::transmit() {
       if (errno == EAGAIN || errno == EWOULDBLOCK) break;
       return fail(Code::connection_reset);
     }
+    used_at_ = traffic_.now;
     unsent_bytes_ -= static_cast<std::uint64_t>(sent);
     for (auto left = static_cast<std::uint64_t>(sent); left > 0;) {
       Slice& first = unsent_.front();
@@ -167,19 +169,41 @@ void PosixConnection::on_io(bool readable, bool writable, bool broken) {
   if (socket_.valid() && broken && error_ != Code::none) fail(Code::connection_reset);
 }
 
-/// Reads once (what more there is comes with the next poll) and serves the reader.
-void PosixConnection::receive() {
-  if (memory_ == nullptr || filled_ == memory_->capacity()) {
-    std::uint64_t missing = 0;
-    if (arrived_.size() >= 4) {
-      Reader head(arrived_);
-      const std::uint64_t whole = std::uint64_t{head.u32()} + 4;
-      if (reader_ != nullptr && whole > arrived_.size() && whole - 4 <= limit_bytes_) missing = whole - arrived_.size();
-    }
+/// Before a read there is a block with room: what is left of ours, one of its own for a large frame, or the common one.
+void PosixConnection::take_block() {
+  if (memory_ != nullptr && filled_ < memory_->capacity()) return;
+  std::uint64_t missing = 0;
+  if (arrived_.size() >= 4) {
+    Reader head(arrived_);
+    const std::uint64_t whole = std::uint64_t{head.u32()} + 4;
+    if (reader_ != nullptr && whole > arrived_.size() && whole - 4 <= limit_bytes_) missing = whole - arrived_.size();
+  }
+  if (missing <= block_bytes && traffic_.spare.data() != nullptr) {
+    block_ = std::move(traffic_.spare);
+    traffic_.spare = Slice();
+    memory_ = traffic_.spare_block;
+  } else {
     memory_ = Block::create(static_cast<std::uint32_t>(std::clamp<std::uint64_t>(missing, block_bytes, large_block_bytes)));
     block_ = Slice::adopt(memory_, 0, 0);
-    filled_ = 0;
   }
+  filled_ = 0;
+  shared_ = false;
+}
+
+/// Between two frames the block goes to whoever reads next, or stays with the frames that were cut out of it.
+void PosixConnection::give_block_back() {
+  if (memory_ == nullptr || arrived_.size() != 0) return;
+  if (!shared_ && memory_->capacity() == block_bytes) {
+    traffic_.spare = std::move(block_);
+    traffic_.spare_block = memory_;
+  }
+  block_ = Slice();
+  memory_ = nullptr;
+}
+
+/// Reads once (what more there is comes with the next poll) and serves the reader.
+void PosixConnection::receive() {
+  take_block();
   const ssize_t got = ::recv(socket_.get(), memory_->data() + filled_, memory_->capacity() - filled_, 0);
   if (got < 0) {
     if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK) fail(code_of(errno));
@@ -190,10 +214,12 @@ void PosixConnection::receive() {
     want();
     return;
   }
+  used_at_ = traffic_.now;
   memory_->retain();
   arrived_.append(Slice::adopt(memory_, filled_, static_cast<std::uint32_t>(got)));
   filled_ += static_cast<std::uint32_t>(got);
   if (reader_ != nullptr) give_frame(*reader_);
+  if (!shared_) give_block_back();
   want();
 }
 
@@ -216,6 +242,8 @@ bool PosixConnection::give_frame(Completion<Result<Bytes>>& done) {
     Block* const own = Block::create(static_cast<std::uint32_t>(frame_bytes));
     frame.copy_to(0, std::span(own->data(), frame_bytes));
     frame = Bytes(Slice::adopt(own, 0, static_cast<std::uint32_t>(frame_bytes)));
+  } else if (frame_bytes > 0) {
+    shared_ = true;
   }
   done.complete(std::move(frame));
   return true;
@@ -228,6 +256,7 @@ void PosixConnection::start_read(std::uint32_t limit_bytes, Completion<Result<By
   if (give_frame(done)) return want();
   if (error_ != Code::none) return done.complete(error(error_, "connection gone"));
   done.attach(&reader_);
+  give_block_back();
   want();
 }
 
@@ -240,10 +269,11 @@ void PosixConnection::start_flush(Completion<Result<bool>>& done) {
 
 class PosixNetwork::Listener final : public Watched {
  public:
-  Listener(PosixNetwork& network, Descriptor socket, AcceptHandler on_accept)
+  Listener(PosixNetwork& network, Descriptor socket, AcceptHandler on_accept, bool admits)
       : network_(network), socket_(std::move(socket)), spare_(::open("/dev/null", O_RDONLY | O_CLOEXEC)), on_accept_(std::move(on_accept)) {
-    network_.poller_.watch(socket_.get(), *this, true, false);
+    network_.poller_.watch(socket_.get(), *this, admits, false);
   }
+  void admit() { network_.poller_.change(socket_.get(), true, false); }
   ~Listener() override { network_.poller_.forget(socket_.get()); }
   void on_io(bool, bool, bool) override {
     sockaddr_in from{};
@@ -256,7 +286,7 @@ class PosixNetwork::Listener final : public Watched {
     const Running before = running();
     running() = Running{&network_.queue_, "accept"};
     const Endpoint peer = endpoint_of(from);
-    if (!network_.refused(Opened::there, peer.port)) on_accept_(network_.adopt(std::make_unique<PosixConnection>(network_.poller_, std::move(accepted), peer, Opened::there)));
+    if (!network_.refused(Opened::there, peer.port)) on_accept_(network_.adopt(std::make_unique<PosixConnection>(network_.poller_, network_.traffic_, std::move(accepted), peer, Opened::there)));
     running() = before;
   }
 
@@ -293,7 +323,7 @@ class PosixNetwork::Connecting final : public Watched {
     Descriptor socket = std::move(socket_);
     if (done_ != nullptr) {
       if (failed != 0) done_->complete(error(code_of(failed), "cannot connect"));
-      else done_->complete(network_.adopt(std::make_unique<PosixConnection>(network_.poller_, std::move(socket), to_, Opened::here)));
+      else done_->complete(network_.adopt(std::make_unique<PosixConnection>(network_.poller_, network_.traffic_, std::move(socket), to_, Opened::here)));
     }
     network_.connecting_.erase(fd);  // this object
   }
@@ -343,6 +373,15 @@ void PosixNetwork::reset_connections() {
   connections_.for_each([](PosixConnection& connection) { connection.reset(); });
 }
 
+void PosixNetwork::tick(MonoNs now) {
+  traffic_.now = now;
+  if (idle_ms_ < 0 || now < after_ms(looked_for_idle_at_, std::min(idle_ms_, idle_look_ms))) return;
+  looked_for_idle_at_ = now;
+  connections_.for_each([&](PosixConnection& connection) {
+    if (connection.opened() == Opened::there && connection.waits_for_peer() && now >= after_ms(connection.used_at(), idle_ms_)) connection.reset();
+  });
+}
+
 Result<std::uint16_t> PosixNetwork::reserve(const std::string& address, std::uint16_t port, std::uint16_t name) {
   sockaddr_in bound = loopback(port);
   if (::inet_pton(AF_INET, address.c_str(), &bound.sin_addr) != 1) return error(Code::not_found, "not a numeric address");
@@ -373,8 +412,13 @@ Result<bool> PosixNetwork::listen(std::uint16_t port, AcceptHandler on_accept) {
     if (errno == EADDRINUSE) return error(Code::already_exists, "somebody listens on this port");
     return error(Code::io_error, "cannot listen");
   }
-  listeners_.insert_or_assign(port, std::make_unique<Listener>(*this, std::move(socket), std::move(on_accept)));
+  listeners_.insert_or_assign(port, std::make_unique<Listener>(*this, std::move(socket), std::move(on_accept), !held_.contains(port)));
   return true;
+}
+
+void PosixNetwork::admit(std::uint16_t port) {
+  held_.erase(port);
+  if (const auto listener = listeners_.find(port); listener != listeners_.end()) listener->second->admit();
 }
 
 std::uint16_t PosixNetwork::free_port() {
@@ -394,7 +438,7 @@ void PosixNetwork::start_connect(const Endpoint& to, Completion<Result<Connectio
   Descriptor socket = tcp_socket();
   if (!socket.valid()) return done.complete(error(Code::connection_refused, "no socket"));
   if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
-    return done.complete(adopt(std::make_unique<PosixConnection>(poller_, std::move(socket), to, Opened::here)));
+    return done.complete(adopt(std::make_unique<PosixConnection>(poller_, traffic_, std::move(socket), to, Opened::here)));
   if (errno != EINPROGRESS) return done.complete(error(code_of(errno), "cannot connect"));
   const int fd = socket.get();
   connecting_.insert_or_assign(fd, std::make_unique<Connecting>(*this, std::move(socket), to, done));

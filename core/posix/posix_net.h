@@ -3,12 +3,14 @@
 // Purpose: implements core/host/net.h with non-blocking sockets. Owner: PosixHost. It touches sockets and the poller.
 // Invariants: no code of a node runs within send, close or a read's completion, which only posts; a connection's
 // descriptor is closed with its object or by close(), whichever comes first. What was read ahead is bounded: a peer
-// that sends more than is read meets a full socket.
+// that sends more than is read meets a full socket. A connection between two frames holds no memory for reading.
+// A peer that is silent for too long while it is its turn to speak or to read is closed; what a request waits for may take longer.
 // A port that was not reserved at another address is listened to on 127.0.0.1 alone.
 // Limits of this version: IPv4 alone; a host's name is looked up in place, so that the node waits for it; close() drops
 // what the socket has not taken yet (wait for flushed() first).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -16,6 +18,7 @@
 #include <set>
 
 #include "core/base/intrusive.h"
+#include "core/host/clock.h"
 #include "core/host/net.h"
 #include "core/posix/posix_poll.h"
 
@@ -54,9 +57,16 @@ struct LinkRule {
   bool reset = false;                 // instead: connections end, new ones are refused
 };
 
+/// What the connections of a network share; outlives them.
+struct Traffic {
+  Slice spare;    // keeps a block that nobody reads into now
+  Block* spare_block = nullptr;
+  MonoNs now{0};  // when the poller was asked last
+};
+
 class PosixConnection final : public Connection, public Hook, private Watched {
  public:
-  PosixConnection(Poller& poller, Descriptor socket, Endpoint peer, Opened opened);
+  PosixConnection(Poller& poller, Traffic& traffic, Descriptor socket, Endpoint peer, Opened opened);
   ~PosixConnection() override;
   void send(Bytes frame) override;
   std::uint64_t unsent_bytes() const override { return unsent_bytes_; }
@@ -67,6 +77,9 @@ class PosixConnection final : public Connection, public Hook, private Watched {
   void hold(bool sends, bool reads);
   /// The transport's end, as if the peer had reset it.
   void reset() { fail(Code::connection_reset); }
+  MonoNs used_at() const { return used_at_; }
+  /// Whether the peer has to do something next: send a frame, or take what was sent. One that has said its last word may have gone.
+  bool waits_for_peer() const { return reader_ != nullptr || flusher_ != nullptr || error_ == Code::closed; }
 
  protected:
   void start_read(std::uint32_t limit_bytes, Completion<Result<Bytes>>& done) override;
@@ -80,8 +93,11 @@ class PosixConnection final : public Connection, public Hook, private Watched {
   void want();
   void fail(Code code);
   void drop_socket();
+  void take_block();
+  void give_block_back();
 
   Poller& poller_;
+  Traffic& traffic_;
   Descriptor socket_;
   Endpoint peer_;
   Opened opened_;
@@ -93,12 +109,14 @@ class PosixConnection final : public Connection, public Hook, private Watched {
   bool local_closed_ = false;
   bool wants_read_ = true;
   bool wants_write_ = false;
+  MonoNs used_at_;  // when bytes came or went last
 
   // What arrived and was not read: whole and partial frames, sizes included. The end of the newest block is free.
   Bytes arrived_;
   Slice block_;  // keeps the newest block, also while nothing of it is in `arrived_`
   Block* memory_ = nullptr;
   std::uint32_t filled_ = 0;
+  bool shared_ = false;  // frames were cut out of the block
 
   std::deque<Slice> unsent_;
   std::uint64_t unsent_bytes_ = 0;
@@ -113,11 +131,20 @@ class PosixNetwork final : public Network {
   /// Binds a port of `address` now (numeric; 0: any free port) for a later listen() with the port that it returns, so
   /// that nobody else takes it meanwhile; until then it refuses connections. With `name`, listen(name) means this one.
   Result<std::uint16_t> reserve(const std::string& address, std::uint16_t port, std::uint16_t name = 0);
+  /// Who connects to this port waits until admit(): it may be listened on before there is anything to answer.
+  void hold(std::uint16_t port) { held_.insert(port); }
+  void admit(std::uint16_t port);
   /// Faults of links; they hold for connections to come, too.
   void set_rule(std::uint32_t id, LinkRule rule);
   void clear_rule(std::uint32_t id);
   /// Ends every connection.
   void reset_connections();
+  /// Peers that connected to here are closed after so much silence (below 0: never).
+  void close_idle_after(std::int64_t ms) { idle_ms_ = std::min<std::int64_t>(ms, 1'000'000'000'000); }
+  /// Notes the time and closes who was silent for too long; before each time that the poller is asked.
+  void tick(MonoNs now);
+  /// How long it may take until the next tick.
+  std::int64_t longest_wait_ms() const { return idle_ms_ < 0 ? INT64_MAX : std::max<std::int64_t>(idle_ms_ / 4, 10); }
   /// A port on which nobody listens now; 0 when there is none.
   static std::uint16_t free_port();
 
@@ -134,9 +161,13 @@ class PosixNetwork final : public Network {
   void apply_rules(PosixConnection& connection);
   Poller& poller_;
   ReadyQueue& queue_;
+  Traffic traffic_;
+  std::int64_t idle_ms_ = -1;
+  MonoNs looked_for_idle_at_{0};
   List<PosixConnection> connections_;
   std::map<std::uint32_t, LinkRule> rules_;
   std::map<std::uint16_t, Descriptor> reserved_;
+  std::set<std::uint16_t> held_;
   std::map<std::uint16_t, std::unique_ptr<Listener>> listeners_;
   std::map<int, std::unique_ptr<Connecting>> connecting_;  // by descriptor
 };

@@ -98,6 +98,13 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/// A node's share for files: half of what the system allows goes to files, half to connections.
+std::size_t descriptors_for_files(std::size_t nodes) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return posix::OpenFiles::most_by_default;
+  return std::min<std::size_t>(limit.rlim_cur / 2 / nodes, posix::OpenFiles::most_by_default);
+}
+
 struct Wishes {
   const Options& options;
   const Terminal& terminal;
@@ -228,7 +235,7 @@ std::optional<int> prepare(ServedCluster& cluster, const Wishes& wishes, const s
       controller = wishes.file->controller;
     }
     config.host = broker.advertised.host;
-    Ground ground{(*folders)[i].string(), wishes.memory ? posix::Durability::forgotten : posix::Durability::kept, broker, controller};
+    Ground ground{(*folders)[i].string(), wishes.memory ? posix::Durability::forgotten : posix::Durability::kept, broker, controller, descriptors_for_files(folders->size())};
     auto node = std::make_unique<ServedNode>(std::move(config), std::move(ground));
     // Free ports are known only once they are taken.
     if (const std::optional<std::string> wrong = node->open()) {

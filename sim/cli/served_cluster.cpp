@@ -137,6 +137,18 @@ Root ServedCluster::bring_up(Scope&, Label, ServedCluster& cluster) {
   if (!cluster.ready_file_.empty() && !write_whole(cluster.ready_file_, list + "\n")) cluster.terminal_.warn("harrow serve: cannot write " + cluster.ready_file_);
 }
 
+bool ServedCluster::leaders_at_work() {
+  std::uint64_t leaders = 0;
+  std::optional<std::uint64_t> led;
+  for (const auto& node : nodes_) {
+    const std::optional<NodeFigures> figures = node->figures(figures_timeout_ms);
+    if (!figures) return false;
+    leaders += figures->leaders;
+    if (figures->active_controller) led = figures->cluster_partitions - figures->offline_partitions;
+  }
+  return led && leaders >= *led;
+}
+
 /// Creates the first topics and waits until each partition has a leader; what went wrong, or nothing.
 Task<std::string> ServedCluster::make_topics(ServedCluster& cluster) {
   ClientConfig config;
@@ -160,7 +172,8 @@ Task<std::string> ServedCluster::make_topics(ServedCluster& cluster) {
       return topic.code == Code::none && !topic.partitions.empty() &&
              std::all_of(topic.partitions.begin(), topic.partitions.end(), [](const DescribedPartition& p) { return p.leader != no_node; });
     });
-    if (led) co_return std::string();
+    // Metadata names leaders that may still be making their logs.
+    if (led && cluster.leaders_at_work()) co_return std::string();
     co_await Sleep(host.timers, after_ms(host.clock.mono(), topic_poll_ms), "leaders");
   }
 }

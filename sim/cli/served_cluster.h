@@ -42,6 +42,8 @@ class ServedCluster {
   void fail(const std::string& why);
   static Root bring_up(Scope& scope, Label label, ServedCluster& cluster);
   static Task<std::string> make_topics(ServedCluster& cluster);
+  /// Whether every partition that has a leader is led by a broker that knows it.
+  bool leaders_at_work();
   static Root shut_down(Scope& scope, Label label, ServedCluster& cluster);
 
   const Terminal& terminal_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "core/model/trace_payloads.h"
@@ -16,6 +17,15 @@ constexpr std::int64_t readiness_poll_ms = 2;
 Root await_ready(Scope&, Label, Host& host, const Node& node, std::function<void()> ready) {
   while (!node.ready()) co_await Sleep(host.timers, after_ms(host.clock.mono(), readiness_poll_ms), "readiness");
   ready();
+}
+
+/// Clients are heard once the broker has the cluster's metadata, as with Kafka: one that asks a restarted broker too early would be told
+/// that its topics do not exist.
+Root admit_clients(Scope&, Label, posix::PosixHost& process, const Node& node) {
+  Host& host = process.host();
+  while (node.broker() == nullptr || node.broker()->published_offset() == no_offset)
+    co_await Sleep(host.timers, after_ms(host.clock.mono(), readiness_poll_ms), "metadata");
+  process.network().admit(node.config().broker_port);
 }
 
 Root stop_broker_part(Scope&, Label, Node& node, std::function<void(bool)> done) {
@@ -44,6 +54,7 @@ NodeFigures figures_of(const Node& node, const TrafficCounter& traffic) {
   figures.requests = traffic.requests();
   figures.asked = traffic.asked();
   figures.traffic = traffic.topics();
+  figures.logs_recovered = traffic.logs_recovered();
   if (node.broker() != nullptr) {
     for (const auto& [id, partition] : node.broker()->partitions()) {
       ++figures.partitions;
@@ -113,6 +124,11 @@ void TrafficCounter::emit(const TraceEvent& event, const void* payload) {
       row->second.messages_in += static_cast<std::uint64_t>(event.b - event.a + 1);
       break;
     }
+    case TraceKind::log_loaded: {
+      const LogNote& note = *static_cast<const LogNote*>(payload);
+      if (!note.clean_shutdown && note.topic != metadata_topic_name && event.b > std::max(event.a, note.recovery_point.value())) ++logs_recovered_;
+      break;
+    }
     default: break;
   }
 }
@@ -130,6 +146,8 @@ std::string metrics_text(const std::vector<NodeFigures>& nodes) {
   gauge("kafka_server_replicamanager_leadercount", "Partitions that this broker leads.", [](const NodeFigures& n) { return n.leaders; });
   gauge("kafka_server_replicamanager_underreplicatedpartitions", "Partitions led here whose in-sync set is not whole.", [](const NodeFigures& n) { return n.under_replicated; });
   gauge("kafka_server_replicamanager_underminisrpartitioncount", "Partitions led here with too few in-sync replicas.", [](const NodeFigures& n) { return n.under_min_isr; });
+  family("harrow_log_unclean_recoveries_total", "counter", "Logs with records that were read again at the start, since the last stop was not clean.");
+  for (const NodeFigures& node : nodes) text += fmt::format("harrow_log_unclean_recoveries_total{{broker=\"{}\"}} {}\n", node.id, node.logs_recovered);
   gauge("kafka_controller_kafkacontroller_activecontrollercount", "1 on the active controller.", [](const NodeFigures& n) { return n.active_controller ? 1 : 0; });
   gauge("kafka_controller_kafkacontroller_offlinepartitionscount", "Partitions without a leader; told by the active controller.", [](const NodeFigures& n) { return n.offline_partitions; });
   gauge("kafka_controller_kafkacontroller_globaltopiccount", "Topics; told by the active controller.", [](const NodeFigures& n) { return n.topics; });
@@ -168,7 +186,9 @@ ServedNode::~ServedNode() {
 std::optional<std::string> ServedNode::open() {
   auto disk = posix::PosixDisk::open_as(config_.log_dir, ground_.folder, ground_.durability);
   if (!disk) return ground_.folder + ": " + std::string(disk.error().what);
+  (*disk)->set_most_descriptors(ground_.most_descriptors);
   process_ = std::make_unique<posix::PosixHost>(std::move(*disk), &traffic_);
+  if (const auto settings = ConfigSnapshot::of_broker(config_.properties)) process_->network().close_idle_after(settings->number(ConfigKey::connections_max_idle_ms));
   std::optional<std::string> wrong;
   const auto take = [&](ServerListener& listener, std::uint16_t& port) {
     const Result<std::uint16_t> got = process_->network().reserve(listener.address, listener.port, listener.advertised.port);
@@ -238,6 +258,10 @@ void ServedNode::run() {
     Node node(process_->host(), config_);
     node_ = &node;
     process_->enter([&] {
+      if (config_.is_broker) {
+        process_->network().hold(config_.broker_port);
+        admit_clients(process_->host().scope, Label("admission"), *process_, node);
+      }
       node.start();
       await_ready(process_->host().scope, Label("announce"), process_->host(), node, [this] { supervisor_->post(events_.ready); });
     });

@@ -51,6 +51,7 @@ class TrafficCounter final : public TraceSink {
   const std::map<std::int16_t, Requests>& requests() const { return requests_; }
   std::vector<Asked> asked() const;
   const std::map<std::string, TopicTraffic, std::less<>>& topics() const { return topics_; }
+  std::uint64_t logs_recovered() const { return logs_recovered_; }
 
  private:
   using Counts = std::map<std::pair<std::int16_t, std::int16_t>, std::uint64_t>;  // by API and version
@@ -62,6 +63,7 @@ class TrafficCounter final : public TraceSink {
   std::map<std::int16_t, Requests> requests_;  // by API
   std::map<ClientSoftware, Counts, ByNameAndVersion> clients_;
   std::map<std::string, TopicTraffic, std::less<>> topics_;
+  std::uint64_t logs_recovered_ = 0;  // whose records were looked at, as their last stop was not clean
 };
 
 /// What a node says about itself at one moment.
@@ -69,7 +71,7 @@ struct NodeFigures {
   std::int32_t id = -1;
   bool ready = false;
   bool active_controller = false;
-  std::uint64_t partitions = 0, leaders = 0, under_replicated = 0, under_min_isr = 0;
+  std::uint64_t partitions = 0, leaders = 0, under_replicated = 0, under_min_isr = 0, logs_recovered = 0;
   std::uint64_t offline_partitions = 0, topics = 0, cluster_partitions = 0;  // of the whole cluster; told by the active controller
   std::map<std::int16_t, TrafficCounter::Requests> requests;
   std::vector<TrafficCounter::Asked> asked;
@@ -83,6 +85,7 @@ struct Ground {
   std::string folder;
   posix::Durability durability = posix::Durability::kept;
   ServerListener broker, controller;
+  std::size_t most_descriptors = posix::OpenFiles::most_by_default;  // for files
 };
 
 class ServedNode {

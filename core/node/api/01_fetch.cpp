@@ -71,6 +71,7 @@ Look look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, Br
              PartitionData& data) {
   data.partition_index = wanted.id.partition;
   data.high_watermark = -1;
+  data.records.emplace();  // empty with an error, too: clients take none for a broken answer
   Partition* const partition = broker.find(wanted.id);
   Code code = Code::none;
   if (partition == nullptr)
@@ -101,7 +102,6 @@ Look look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, Br
   data.high_watermark = partition->high_watermark().value();
   data.last_stable_offset = data.high_watermark;
   data.log_start_offset = partition->log_start().value();
-  data.records.emplace();
   if (data.diverging_epoch.epoch >= 0) {
     broker.host().trace.emit(TraceKind::divergence_answered, partition->subject(), data.diverging_epoch.epoch, data.diverging_epoch.end_offset);
     return {};
@@ -112,7 +112,6 @@ Look look_at(Broker& broker, FetchSession& session, SessionPartition& wanted, Br
     data.high_watermark = -1;
     data.last_stable_offset = -1;
     data.log_start_offset = -1;
-    data.records.reset();
     return {};
   }
   if (wanted.fetch_offset >= limit || (room_bytes == 0 && !first)) return {};
@@ -305,7 +304,7 @@ Task<wire::FetchResponse> fetch(const RequestContext& context, wire::FetchReques
     if (partition != nullptr) {
       if (!wanted->linked()) partition->watch(*wanted, follower != no_node);
       const FetchNote note{partition->name().topic, partition->name().partition, replica, wanted->fetch_offset, Offset(data.high_watermark),
-                           partition->log_start(), partition->log_end(), partition->leader_epoch(), data.records ? &*data.records : nullptr,
+                           partition->log_start(), partition->log_end(), partition->leader_epoch(), data.error_code == 0 ? &*data.records : nullptr,
                            request.isolation_level == 1, wanted->current_leader_epoch, wanted->judged_epoch};
       host.trace.emit(TraceKind::fetch_answered, partition->subject(), wanted->fetch_offset.value(), data.error_code, &note);
     }

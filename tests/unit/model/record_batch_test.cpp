@@ -240,7 +240,7 @@ TEST(ClientBatch, what_a_client_may_not_send_is_refused_by_name) {
   const WallMs now(1000);
   const Bytes good = sample(Codec::none, 3);
   ASSERT_TRUE(validate_client_batch(good, rules, now));
-  EXPECT_EQ(validate_client_batch(good.sub(0, good.size() - 1), rules, now).error().code, Code::truncated_input);
+  EXPECT_EQ(validate_client_batch(good.sub(0, good.size() - 1), rules, now).error().code, Code::invalid_record);
 
   std::string raw = good.to_string();
   raw[70] = static_cast<char>(raw[70] ^ 1);

@@ -150,6 +150,10 @@ TEST_F(PosixTest, FramesOfAllSizesComeBackWholeAndInOrder) {
   EXPECT_EQ(same, sizes.size());
 }
 
+std::size_t descriptors() {
+  return static_cast<std::size_t>(std::distance(fs::directory_iterator("/proc/self/fd"), fs::directory_iterator()));
+}
+
 struct Pair {
   ConnectionPtr client, server;
 };
@@ -169,6 +173,18 @@ Root note_read(Scope&, Label, Connection& connection, std::uint32_t limit_bytes,
 Root note_flush(Scope&, Label, Connection& connection, bool& flushed) {
   const Result<bool> result = co_await connection.flushed();
   flushed = result.has_value();
+}
+
+Root note_open(Scope&, Label, PosixHost& process, Connection& connection, bool& open) {
+  co_await Sleep(process.host().timers, after_ms(process.host().clock.mono(), 1'500));
+  open = !connection.closed();
+  process.finish();
+}
+
+Root admit_at(Scope&, Label, PosixHost& process, std::uint16_t port, MonoNs at, bool& admitted) {
+  co_await Sleep(process.host().timers, at);
+  admitted = true;
+  process.network().admit(port);
 }
 
 class ConnectionTest : public PosixTest {
@@ -232,6 +248,42 @@ TEST_F(ConnectionTest, WhatArrivedBeforeTheEndIsReadFirst) {
   EXPECT_EQ(*got_, pattern_of(10, 1));
   ASSERT_TRUE(second);
   EXPECT_EQ(*second, pattern_of(100'000, 2));
+}
+
+TEST_F(ConnectionTest, ASilentPeerIsClosed) {
+  process_->network().close_idle_after(300);
+  with_pair([&](Pair& pair) { note_read(host().scope, Label("read"), *pair.server, large_limit, got_, [this] { process_->finish(); }); });
+  ASSERT_FALSE(got_);
+  EXPECT_EQ(got_.error().code, Code::connection_reset);
+}
+
+Root note_closed_descriptor(Scope&, Label, PosixHost& process, std::size_t before, bool& gone) {
+  for (int i = 0; i < 100 && !gone; ++i) {
+    co_await Sleep(process.host().timers, after_ms(process.host().clock.mono(), 50));
+    gone = descriptors() < before;
+  }
+  process.finish();
+}
+
+TEST_F(ConnectionTest, ThePeersEndAndThenSilenceFreesTheDescriptorWhileARequestIsUnderWay) {
+  process_->network().close_idle_after(100);
+  bool gone = false;
+  with_pair([&](Pair& pair) {
+    pair.client->send(framed(pattern_of(10, 1)));
+    pair.client->close();  // nobody reads on the other side
+    note_closed_descriptor(host().scope, Label("later"), *process_, descriptors(), gone);
+  });
+  EXPECT_TRUE(gone);
+}
+
+TEST_F(ConnectionTest, WhoeverWaitsForAnAnswerIsNotSilent) {
+  process_->network().close_idle_after(50);
+  bool open = false;
+  with_pair([&](Pair& pair) {
+    pair.client->send(framed(pattern_of(10, 1)));  // and nobody reads the next frame: a request is under way
+    note_open(host().scope, Label("later"), *process_, *pair.server, open);
+  });
+  EXPECT_TRUE(open);
 }
 
 TEST_F(ConnectionTest, AFrameAboveTheLimitEndsTheConnection) {
@@ -350,6 +402,60 @@ TEST_F(PosixTest, FoldersAreListedRenamedAndRemoved) {
   EXPECT_FALSE(disk().exists("data/t-0-delete"));
 }
 
+TEST_F(PosixTest, ManyFilesShareFewDescriptors) {
+  auto few = std::move(*PosixDisk::open_root(root_ + "/few"));
+  few->set_most_descriptors(3);
+  const std::size_t before = descriptors();
+  std::vector<FilePtr> files;
+  for (int i = 0; i < 40; ++i) {
+    files.push_back(*few->open("topic-" + std::to_string(i) + "/00.log", OpenMode::create));
+    ASSERT_TRUE(files.back()->write(0, Bytes::copy_of("first of " + std::to_string(i))));
+  }
+  EXPECT_LE(descriptors(), before + 3);
+  for (int i = 0; i < 40; ++i) {
+    const auto size = files[static_cast<std::size_t>(i)]->size();
+    ASSERT_TRUE(files[static_cast<std::size_t>(i)]->write(size, Bytes::copy_of(", more")));
+  }
+  for (int i = 0; i < 40; ++i) {
+    Bytes got;
+    ASSERT_TRUE(files[static_cast<std::size_t>(i)]->cached(0, 100, got));
+    EXPECT_EQ(got.to_string(), "first of " + std::to_string(i) + ", more");
+  }
+  EXPECT_LE(descriptors(), before + 3);
+  files.clear();
+  EXPECT_EQ(descriptors(), before);
+}
+
+TEST_F(PosixTest, AFileWithoutADescriptorIsFoundUnderItsNewNameAndReadToItsEnd) {
+  auto few = std::move(*PosixDisk::open_root(root_ + "/few"));
+  few->set_most_descriptors(1);
+  const auto make = [&](const std::string& path, const std::string& text) {
+    FilePtr file = *few->open(path, OpenMode::create);
+    EXPECT_TRUE(file->write(0, Bytes::copy_of(text)));
+    return file;
+  };
+  const auto text_of = [](const FilePtr& file) {
+    Bytes got;
+    return file->cached(0, 100, got) ? got.to_string() : std::string("unreadable");
+  };
+  const FilePtr moved = make("a/one", "moved"), neighbour = make("a-b/one", "neighbour"), replaced = make("c/old", "replaced"),
+                source = make("c/new", "source"), removed = make("d/one", "removed");
+  const FilePtr last = make("e", "last");  // the one descriptor is its
+  ASSERT_TRUE(few->rename("a", "z"));
+  ASSERT_TRUE(few->rename("c/new", "c/old"));
+  ASSERT_TRUE(few->remove("d"));
+  const FilePtr again = make("d/one", "another file");
+  EXPECT_EQ(text_of(last), "last");
+  EXPECT_EQ(text_of(moved), "moved");
+  EXPECT_EQ(text_of(neighbour), "neighbour");
+  EXPECT_EQ(text_of(replaced), "replaced");
+  EXPECT_EQ(text_of(source), "source");
+  EXPECT_EQ(text_of(removed), "removed");
+  EXPECT_EQ(text_of(again), "another file");
+  ASSERT_TRUE(few->remove("e"));
+  EXPECT_FALSE(few->exists("e"));
+}
+
 TEST_F(PosixTest, NoPathLeavesTheNodesFolder) {
   for (const char* path : {"../x", "a/../../x", "a/./x", "/etc/x", "a//x"}) {
     EXPECT_FALSE(disk().open(path, OpenMode::create)) << path;
@@ -412,6 +518,23 @@ TEST_F(PosixTest, AReservedPortIsTakenAndIsTheOneListenedTo) {
   PosixHost other(nullptr);
   EXPECT_FALSE(other.network().listen(*port, [](ConnectionPtr) {}).has_value());
   EXPECT_EQ(net.reserve("no-address", 0).error().code, Code::not_found);
+}
+
+TEST_F(PosixTest, WhoConnectsToAHeldPortIsHeardWhenItIsAdmitted) {
+  const std::uint16_t port = PosixNetwork::free_port();
+  process_->network().hold(port);
+  bool admitted = false, early = false, late = false;
+  Pair pair;
+  run([&] {
+    ASSERT_TRUE(host().net.listen(port, [&](ConnectionPtr accepted) {
+      (admitted ? late : early) = true;
+      pair.server = std::move(accepted);
+    }));
+    connect_pair(host().scope, Label("pair"), *process_, port, pair, [&] { process_->finish(); });
+    admit_at(host().scope, Label("admission"), *process_, port, in_ms(100), admitted);
+  });
+  EXPECT_FALSE(early);
+  EXPECT_TRUE(late);
 }
 
 TEST_F(PosixTest, AFolderCanStandForTheNodesOwn) {
