@@ -1,5 +1,7 @@
 #include "core/client/admin.h"
 
+#include <charconv>
+
 #include <algorithm>
 
 #include "core/client/metadata.h"
@@ -51,12 +53,16 @@ class Admin::Session {
 
   MonoNs deadline() const { return after_ms(host_.timers.now(), config_.default_api_timeout_ms); }
 
-  /// Asks any broker until one answers; `worst_of` tells what an answer says as a whole.
+  /// Asks any broker (or this one) until one answers; `worst_of` tells what an answer says as a whole.
   template <class Request, class WorstOf>
-  Task<Result<typename Request::Response>> ask_any(Request request, WorstOf worst_of) {
+  Task<Result<typename Request::Response>> ask_any(Request request, WorstOf worst_of, NodeId node = no_node) {
     const MonoNs until = deadline();
+    if (node != no_node) {
+      const Result<bool> updated = co_await metadata_.updated(metadata_.version(), until);
+      if (!updated) co_return pass(updated.error());
+    }
     for (std::int32_t attempt = 1;; ++attempt) {
-      BrokerConnection& broker = pool_.any();
+      BrokerConnection& broker = node == no_node ? pool_.any() : pool_.to(node);
       Request copy = request;
       Result<typename Request::Response> response = co_await broker.call(std::move(copy));
       const Code code = response ? worst_of(*response) : response.error().code;
@@ -135,6 +141,13 @@ std::vector<NamedOutcome> outcomes_of(const Entries& entries) {
     outcome.message = entry.error_message.value_or("");
   }
   return result;
+}
+/// A broker answers for its own configuration only; everything else is anybody's.
+NodeId owner_of(ConfigResource resource, const std::string& name) {
+  std::int32_t id = -1;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id);
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size() && id >= 0;
+  return resource == ConfigResource::broker && is_number ? NodeId(id) : no_node;
 }
 /// Retries while any entry says that nothing could be tried; an error of one thing is its own.
 template <class Entries>
@@ -255,7 +268,7 @@ Task<Result<std::vector<ConfigEntry>>> Admin::describe_configs(ConfigResource re
   asked_for.resource_type = static_cast<std::int8_t>(resource);
   asked_for.resource_name = name;
   asked_for.configuration_keys = std::nullopt;
-  auto asked = session_->ask_any(std::move(request), [](const wire::DescribeConfigsResponse& answer) { return controller_trouble(answer.results); });
+  auto asked = session_->ask_any(std::move(request), [](const wire::DescribeConfigsResponse& answer) { return controller_trouble(answer.results); }, owner_of(resource, name));
   const Result<wire::DescribeConfigsResponse> response = co_await asked;
   if (!response) co_return pass(response.error());
   if (response->results.size() != 1) co_return error(Code::unknown_server_error, "an answer about other resources");
@@ -278,7 +291,7 @@ Task<Result<NamedOutcome>> Admin::alter_configs(ConfigResource resource, std::st
     if (change.operation == ConfigOperation::remove) config.value = std::nullopt;
     else config.value = change.value;
   }
-  auto asked = session_->ask_any(std::move(request), [](const wire::IncrementalAlterConfigsResponse& answer) { return controller_trouble(answer.responses); });
+  auto asked = session_->ask_any(std::move(request), [](const wire::IncrementalAlterConfigsResponse& answer) { return controller_trouble(answer.responses); }, owner_of(resource, name));
   const Result<wire::IncrementalAlterConfigsResponse> response = co_await asked;
   if (!response) co_return pass(response.error());
   if (response->responses.size() != 1) co_return error(Code::unknown_server_error, "an answer about other resources");

@@ -75,7 +75,9 @@ GroupAssignment sticky(const GroupSubscriptions& members, const PartitionCounts&
       const auto [entry, is_new] = owner.try_emplace(partition, member.generation, id);
       if (is_new) continue;
       if (entry->second.first == member.generation) contested.insert(partition);
-      if (entry->second.first < member.generation) entry->second = {member.generation, id};
+      if (entry->second.first >= member.generation) continue;
+      entry->second = {member.generation, id};
+      contested.erase(partition);
     }
   for (const auto& [partition, who] : owner)
     if (!contested.contains(partition)) result[who.second].push_back(partition);
@@ -114,6 +116,25 @@ GroupAssignment sticky(const GroupSubscriptions& members, const PartitionCounts&
   return result;
 }
 
+/// Sticky, but what moves from one member to another is given to nobody yet: its owner learns from its own assignment
+/// that it goes, gives it up and rejoins; the rebalance that follows hands it over.
+GroupAssignment cooperative_sticky(const GroupSubscriptions& members, const PartitionCounts& topics) {
+  GroupAssignment result = sticky(members, topics);
+  std::set<TopicPartition> leaving;
+  for (const auto& [id, member] : members) {
+    const std::vector<TopicPartition>& kept = result[id];
+    for (const TopicPartition& partition : member.owned)
+      if (!std::binary_search(kept.begin(), kept.end(), partition)) leaving.insert(partition);
+  }
+  for (auto& [id, partitions] : result) {
+    const std::vector<TopicPartition>& owned = members.at(id).owned;
+    std::erase_if(partitions, [&](const TopicPartition& partition) {
+      return leaving.contains(partition) && std::find(owned.begin(), owned.end(), partition) == owned.end();
+    });
+  }
+  return result;
+}
+
 }  // namespace
 
 std::string_view name_of(Assignor assignor) {
@@ -121,8 +142,19 @@ std::string_view name_of(Assignor assignor) {
     case Assignor::range: return "range";
     case Assignor::roundrobin: return "roundrobin";
     case Assignor::sticky: return "sticky";
+    case Assignor::cooperative_sticky: return "cooperative-sticky";
   }
   return "range";
+}
+
+std::optional<Assignor> assignor_named(std::string_view name) {
+  for (const Assignor assignor : {Assignor::range, Assignor::roundrobin, Assignor::sticky, Assignor::cooperative_sticky})
+    if (name_of(assignor) == name) return assignor;
+  return std::nullopt;
+}
+
+bool is_cooperative(std::span<const Assignor> strategy) {
+  return !strategy.empty() && std::all_of(strategy.begin(), strategy.end(), [](Assignor assignor) { return assignor == Assignor::cooperative_sticky; });
 }
 
 GroupAssignment assign_partitions(Assignor assignor, const GroupSubscriptions& members, const PartitionCounts& topics) {
@@ -130,6 +162,7 @@ GroupAssignment assign_partitions(Assignor assignor, const GroupSubscriptions& m
     case Assignor::range: return range(members, topics);
     case Assignor::roundrobin: return roundrobin(members, topics);
     case Assignor::sticky: return sticky(members, topics);
+    case Assignor::cooperative_sticky: return cooperative_sticky(members, topics);
   }
   return {};
 }

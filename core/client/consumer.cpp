@@ -1,5 +1,8 @@
 #include "core/client/consumer.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/client/coordinator.h"
 #include "core/client/fetcher.h"
 #include "core/model/trace_payloads.h"
@@ -17,12 +20,22 @@ Task<void> RebalanceListener::revoking(Consumer&, std::vector<TopicPartition>) {
 void RebalanceListener::lost(std::span<const TopicPartition>) {}
 void RebalanceListener::assigned(std::span<const TopicPartition>) {}
 
+namespace {
+/// What stands in `all` and not in `without`, both sorted.
+std::vector<TopicPartition> difference(const std::vector<TopicPartition>& all, const std::vector<TopicPartition>& without) {
+  std::vector<TopicPartition> rest;
+  std::set_difference(all.begin(), all.end(), without.begin(), without.end(), std::back_inserter(rest));
+  return rest;
+}
+}  // namespace
+
 class Consumer::Session {
  public:
   Session(Host& host, ConsumerConfig config, RebalanceListener* listener, Consumer& consumer)
       : host_(host), config_(std::move(config)), listener_(listener), consumer_(consumer), pool_(host, config_), metadata_(host, config_, pool_),
         changed_(host.timers), commit_turn_(host.timers, 1), coordinator_(host, config_, pool_, metadata_, changed_),
         fetcher_(host, config_, pool_, metadata_, changed_, coordinator_.member_id()),
+        cooperative_(is_cooperative(config_.partition_assignment_strategy)),
         next_auto_commit_(after_ms(host.timers.now(), config_.auto_commit_interval_ms)), scope_(host.scope.queue()) {
     group_subject_ = config_.group_id.empty() ? 0 : host_.trace.intern(config_.group_id);
   }
@@ -50,11 +63,21 @@ class Consumer::Session {
   bool commits_by_itself() const { return config_.enable_auto_commit && !config_.group_id.empty(); }
   Task<Result<bool>> join(MonoNs deadline);
   Task<void> give_up_partitions(MonoNs deadline);
+  Task<Result<bool>> join_beside();
+  Task<void> take_assignment(std::vector<TopicPartition> assigned);
+  void lose_partitions();
+  /// Something changed while poll() waited for something else.
+  bool rebalance_due() const {
+    if (!cooperative_) return coordinator_.must_join();
+    return coordinator_.lost() || (joining_.valid() ? joining_.done() : coordinator_.must_join());
+  }
+  MonoNs revocation_deadline() const { return after_ms(host_.timers.now(), std::min(config_.max_poll_interval_ms, config_.default_api_timeout_ms)); }
   Task<bool> find_positions(MonoNs deadline);
   Root commit_behind(Scope&, Label);
   void note_partitions(TraceKind kind, const std::vector<TopicPartition>& partitions);
 
   std::uint32_t group_subject_ = 0;
+  const bool cooperative_;
   std::vector<TopicPartition> owned_;  // before the rebalance under way
   Task<Result<std::vector<TopicPartition>>> joining_;
   Task<Result<CommitOffsets>> locating_;
@@ -73,7 +96,10 @@ Task<Result<Polled>> Consumer::Session::poll(std::int64_t max_wait_ms) {
     coordinator_.polled();
     if (coordinator_.fatal()) co_return pass(*coordinator_.fatal());
     coordinator_.check_topics();
-    if (coordinator_.must_join()) {
+    if (cooperative_) {
+      const Result<bool> joined = co_await join_beside();
+      if (!joined) co_return pass(joined.error());
+    } else if (coordinator_.must_join()) {
       const Result<bool> joined = co_await join(deadline);
       if (!joined) co_return pass(joined.error());
       if (!*joined) co_return Polled();
@@ -84,7 +110,7 @@ Task<Result<Polled>> Consumer::Session::poll(std::int64_t max_wait_ms) {
       commit_behind(scope_, Label("auto commit"));
     }
     const bool located = co_await find_positions(deadline);
-    if (coordinator_.must_join()) continue;
+    if (rebalance_due()) continue;
     Polled polled;
     const Result<bool> collected = fetcher_.collect(polled);
     if (!collected) co_return pass(collected.error());
@@ -97,7 +123,7 @@ Task<Result<Polled>> Consumer::Session::poll(std::int64_t max_wait_ms) {
 Task<Result<bool>> Consumer::Session::join(MonoNs deadline) {
   if (!joining_.valid()) {
     locating_ = Task<Result<CommitOffsets>>();
-    co_await give_up_partitions(after_ms(host_.timers.now(), std::min(config_.max_poll_interval_ms, config_.default_api_timeout_ms)));
+    co_await give_up_partitions(revocation_deadline());
     joining_ = coordinator_.join(owned_);
   }
   const Reached reached = co_await within(joining_, host_.timers, deadline);
@@ -127,6 +153,65 @@ Task<void> Consumer::Session::give_up_partitions(MonoNs deadline) {
         co_await listener_->revoking(consumer_, held);
       }
     }
+    note_partitions(TraceKind::partitions_revoked, held);
+    fetcher_.hold(std::vector<TopicPartition>());
+  }
+  coordinator_.acknowledge_loss();
+}
+
+/// A cooperative member's rebalance: one step of it, if one is due. The poll that takes it goes on with the partitions held.
+Task<Result<bool>> Consumer::Session::join_beside() {
+  if (coordinator_.lost()) lose_partitions();
+  if (joining_.valid()) {
+    if (!joining_.done()) co_return true;
+    const Result<std::vector<TopicPartition>> assigned = joining_.take();
+    joining_ = Task<Result<std::vector<TopicPartition>>>();
+    if (!assigned) co_return pass(assigned.error());
+    // A membership that ended since then: this assignment went with it.
+    if (coordinator_.generation() >= 0) {
+      co_await take_assignment(*assigned);
+    }
+  }
+  if (!coordinator_.must_join()) co_return true;
+  if (commits_by_itself() && !fetcher_.held().empty()) {
+    const Result<bool> committed = co_await commit(fetcher_.consumed(), revocation_deadline());
+    if (!committed) next_auto_commit_ = host_.timers.now();
+  }
+  if (coordinator_.lost()) lose_partitions();
+  joining_ = coordinator_.join(fetcher_.held());
+  co_return true;
+}
+
+/// What goes is committed and given up, and needs another rebalance before its next owner may have it; what stays is not
+/// touched.
+Task<void> Consumer::Session::take_assignment(std::vector<TopicPartition> assigned) {
+  std::sort(assigned.begin(), assigned.end());
+  const std::vector<TopicPartition> held = fetcher_.held();
+  const std::vector<TopicPartition> added = difference(assigned, held);
+  const std::vector<TopicPartition> leaving = difference(held, assigned);
+  if (!leaving.empty()) {
+    if (commits_by_itself()) {
+      const Result<bool> committed = co_await commit(fetcher_.consumed(), revocation_deadline());
+      if (!committed) next_auto_commit_ = host_.timers.now();
+    }
+    if (coordinator_.lost()) co_return;  // everything goes, and not by this road
+    if (listener_ != nullptr) {
+      co_await listener_->revoking(consumer_, leaving);
+    }
+    note_partitions(TraceKind::partitions_revoked, leaving);
+    coordinator_.request_join();
+  }
+  fetcher_.hold(assigned);
+  note_partitions(TraceKind::partitions_assigned, assigned);
+  next_auto_commit_ = after_ms(host_.timers.now(), config_.auto_commit_interval_ms);
+  if (listener_ != nullptr) listener_->assigned(added);
+}
+
+void Consumer::Session::lose_partitions() {
+  const std::vector<TopicPartition> held = fetcher_.held();
+  locating_ = Task<Result<CommitOffsets>>();
+  if (!held.empty()) {
+    if (listener_ != nullptr) listener_->lost(held);
     note_partitions(TraceKind::partitions_revoked, held);
     fetcher_.hold(std::vector<TopicPartition>());
   }

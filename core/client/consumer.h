@@ -27,12 +27,13 @@
 namespace harrow {
 
 enum class OffsetReset : std::uint8_t { earliest, latest, none };
-enum class Assignor : std::uint8_t { range, roundrobin, sticky };
+enum class Assignor : std::uint8_t { range, roundrobin, sticky, cooperative_sticky };
 
 struct ConsumerConfig : ClientConfig {
   std::string group_id;  // empty: no group, no commits
   std::optional<std::string> group_instance_id;
-  std::vector<Assignor> partition_assignment_strategy = {Assignor::range};
+  /// In order of preference. Only if all of them are cooperative does a member keep its partitions while the group rebalances.
+  std::vector<Assignor> partition_assignment_strategy = {Assignor::range, Assignor::cooperative_sticky};
   OffsetReset auto_offset_reset = OffsetReset::latest;
   bool enable_auto_commit = true;
   std::int32_t auto_commit_interval_ms = 5'000;
@@ -90,10 +91,12 @@ class RebalanceListener {
  public:
   virtual ~RebalanceListener() = default;
   /// Before the partitions go (inside poll or close): the place to commit by hand. With auto commit on, the consumer
-  /// commits right before this.
+  /// commits right before this. Eager members give everything up before they rejoin, cooperative ones what the new
+  /// assignment takes from them.
   virtual Task<void> revoking(Consumer& consumer, std::vector<TopicPartition> partitions);
   /// They are gone without a chance to commit (member id, generation or session lost).
   virtual void lost(std::span<const TopicPartition> partitions);
+  /// What is new to this member; may be nothing.
   virtual void assigned(std::span<const TopicPartition> partitions);
 };
 

@@ -1,5 +1,6 @@
 #include "core/client/coordinator.h"
 
+#include "core/base/buffer.h"
 #include "core/model/trace_payloads.h"
 #include "core/wire/find_coordinator_request.h"
 #include "core/wire/find_coordinator_response.h"
@@ -26,11 +27,18 @@ bool says_coordinator_moved(Code code) {
 bool says_unreachable(Code code) {
   return code == Code::network_exception || code == Code::request_timed_out || code == Code::connection_refused || code == Code::not_found;
 }
+
+/// What the cooperative assignor adds for members that read a subscription without the field for it.
+Bytes generation_as_user_data(std::int32_t generation) {
+  Writer w;
+  w.i32(generation);
+  return w.finish();
+}
 }  // namespace
 
 CoordinatorLink::CoordinatorLink(Host& host, const ConsumerConfig& config, ConnectionPool& pool, Metadata& metadata, Signal& changed)
     : host_(host), config_(config), pool_(pool), metadata_(metadata), changed_(changed),
-      random_(host.random.fork(config.client_id).fork("coordinator")), last_poll_(host.timers.now()), wake_(host.timers),
+      random_(host.random.fork(config.client_id).fork("coordinator")), cooperative_(is_cooperative(config.partition_assignment_strategy)), last_poll_(host.timers.now()), wake_(host.timers),
       scope_(host.scope.queue()) {
   if (!config_.group_id.empty()) heartbeat(scope_, Label("group heartbeat"));
 }
@@ -50,6 +58,7 @@ void CoordinatorLink::request_join() {
 
 void CoordinatorLink::reset_membership() {
   lost_ = lost_ || generation_ >= 0;
+  if (cooperative_) owned_.clear();
   generation_ = -1;
   member_id_.clear();
   request_join();
@@ -112,11 +121,13 @@ bool CoordinatorLink::take_error(Code code) {
   }
   if (is_retriable(code)) return true;
   fatal_ = Error{code, "the group refuses this member"};
+  changed_.wake();
   return false;
 }
 
 Task<Result<std::vector<TopicPartition>>> CoordinatorLink::join(std::vector<TopicPartition> owned) {
-  const std::int32_t owned_generation = generation_;
+  owned_ = std::move(owned);
+  owned_generation_ = generation_;
   joining_ = true;  // no heartbeats from here to the end of the sync
   for (std::int32_t attempt = 0;;) {
     if (attempt > 0) {
@@ -139,10 +150,9 @@ Task<Result<std::vector<TopicPartition>>> CoordinatorLink::join(std::vector<Topi
     for (const Assignor assignor : config_.partition_assignment_strategy) {
       group::Subscription subscription;
       subscription.topics = topics_;
-      if (assignor == Assignor::sticky) {
-        subscription.owned = owned;
-        subscription.generation = owned_generation;
-      }
+      subscription.generation = owned_generation_;
+      if (cooperative_ || assignor == Assignor::sticky) subscription.owned = owned_;
+      if (assignor == Assignor::cooperative_sticky) subscription.user_data = generation_as_user_data(owned_generation_);
       auto& protocol = request.protocols.emplace_back();
       protocol.name = std::string(name_of(assignor));
       protocol.metadata = group::encode(subscription);
@@ -161,7 +171,7 @@ Task<Result<std::vector<TopicPartition>>> CoordinatorLink::join(std::vector<Topi
     member_id_ = joined->member_id;
     generation_ = joined->generation_id;
     protocol_ = joined->protocol_name.value_or("range");
-    lost_ = false;
+    if (!cooperative_) lost_ = false;
     leading_ = joined->leader == member_id_;
     last_heartbeat_ = host_.timers.now();
     wire::SyncGroupRequest sync;
@@ -171,10 +181,12 @@ Task<Result<std::vector<TopicPartition>>> CoordinatorLink::join(std::vector<Topi
     sync.group_instance_id = config_.group_instance_id;
     sync.protocol_type = "consumer";
     sync.protocol_name = protocol_;
-    if (leading_ && !joined->skip_assignment) {
+    if (leading_) {
+      // A static leader that came back leaves the assignment as it is, but watches the topics from now on.
+      const bool assigns = !joined->skip_assignment;
       Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>> assigned = co_await assign_all(std::move(*joined));
       if (!assigned) continue;
-      sync.assignments = std::move(*assigned);
+      if (assigns) sync.assignments = std::move(*assigned);
     }
     const Result<wire::SyncGroupResponse> synced = co_await broker.call(std::move(sync), join_timeout_ms());
     const Code sync_code = synced ? code_from_wire(synced->error_code) : synced.error().code;
@@ -192,6 +204,7 @@ Task<Result<std::vector<TopicPartition>>> CoordinatorLink::join(std::vector<Topi
     joining_ = false;
     last_heartbeat_ = host_.timers.now();
     wake_.wake();
+    changed_.wake();
     co_return partitions;
   }
 }
@@ -218,10 +231,7 @@ Task<Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>>> Co
   }
   partition_counts_ = counts_of(topics);
   checked_version_.reset();
-  Assignor assignor = Assignor::range;
-  for (const Assignor ours : config_.partition_assignment_strategy)
-    if (name_of(ours) == protocol_) assignor = ours;
-  GroupAssignment assignment = assign_partitions(assignor, members, partition_counts_);
+  GroupAssignment assignment = assign_partitions(assignor_named(protocol_).value_or(Assignor::range), members, partition_counts_);
   std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment> result;
   for (const auto& [id, subscription] : members) {
     auto& entry = result.emplace_back();

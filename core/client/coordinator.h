@@ -4,6 +4,7 @@
 // The member is `joined` from a good SyncGroup until something says otherwise; then poll() joins again: revoke, join,
 // sync, assign. Nothing here gives partitions away on its own: it says `must_join` and poll() acts in the application's
 // turn, as Java does. Only the end of max.poll.interval.ms makes the heartbeat leave.
+// A cooperative member (KIP-429) joins while it goes on consuming, and tells what it holds since which generation.
 #pragma once
 
 #include <algorithm>
@@ -37,8 +38,11 @@ class CoordinatorLink {
   void polled() { last_poll_ = host_.timers.now(); }
   /// Partitions of subscribed topics are not what they were at the last join: the leader asks for a new one.
   void check_topics();
+  /// The group must rebalance again: partitions were given up that others wait for.
+  void request_join();
 
-  /// Joins and syncs until it holds an assignment; call it after everything was revoked.
+  /// Joins and syncs until it holds an assignment. `owned` is what the member holds: it has given it up if it is eager,
+  /// and goes on with it meanwhile if it is cooperative; `lost()` then says that it must not.
   Task<Result<std::vector<TopicPartition>>> join(std::vector<TopicPartition> owned);
   Task<Result<bool>> commit(CommitOffsets offsets, MonoNs deadline);
   Task<Result<CommitOffsets>> committed(std::vector<TopicPartition> ids, MonoNs deadline);
@@ -54,7 +58,6 @@ class CoordinatorLink {
   Task<Result<BrokerConnection*>> connection(MonoNs deadline);
   void forget_coordinator();
   void reset_membership();
-  void request_join();
   /// The leader's part: everybody's partitions.
   Task<Result<std::vector<wire::SyncGroupRequest::SyncGroupRequestAssignment>>> assign_all(wire::JoinGroupResponse joined);
   PartitionCounts counts_of(const std::set<std::string>& topics) const;
@@ -68,7 +71,10 @@ class CoordinatorLink {
   Metadata& metadata_;
   Signal& changed_;
   Random random_;
+  const bool cooperative_;
   std::vector<std::string> topics_;
+  std::vector<TopicPartition> owned_;  // as this member's next JoinGroup tells it,
+  std::int32_t owned_generation_ = -1;  // and in which generation they were given to it
   NodeId node_ = no_node;
   Endpoint endpoint_;
   std::string member_id_;

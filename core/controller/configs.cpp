@@ -48,7 +48,7 @@ std::string list_of(const std::vector<std::string>& items) {
 Answer<ConfigResource> resource_of(const Image& image, std::int8_t type, const std::string& name) {
   switch (static_cast<ConfigResourceType>(type)) {
     case ConfigResourceType::topic:
-      if (image.topic(name) == nullptr) return refused(Code::unknown_topic_or_partition, "the topic '" + name + "' does not exist");
+      if (image.topic(name) == nullptr) return refused(Code::unknown_topic_or_partition, "The topic '" + name + "' does not exist.");
       break;
     case ConfigResourceType::broker: {
       if (name.empty()) break;  // the cluster's default
@@ -72,7 +72,11 @@ std::optional<Refusal> problem_of(const State& state, const ConfigResource& reso
   std::optional<ConfigProblem> problem;
   if (resource.type == ConfigResourceType::topic) problem = problem_of_topic_configs(after);
   if (resource.type == ConfigResourceType::broker) problem = problem_of_broker_configs(after, true);
-  if (problem) return Refusal{Code::invalid_config, std::move(problem->text)};
+  if (problem) {
+    // What a broker cannot take is an invalid request to Kafka's clients, what a topic cannot take an invalid configuration.
+    const bool is_request = resource.type == ConfigResourceType::broker && problem->kind != ConfigProblem::Kind::unknown_key;
+    return Refusal{is_request ? Code::invalid_request : Code::invalid_config, std::move(problem->message)};
+  }
   if (state.elr_enabled() && resource.type == ConfigResourceType::broker) {
     // Controller and leaders must agree on the minimum, or the ELR is kept at the wrong time.
     if (!resource.name.empty() && after.contains(min_isr_key)) {
@@ -143,7 +147,7 @@ std::optional<Refusal> apply(const Alterable& op, ConfigMap& configs) {
   const ConfigRow* const row = find_config(op.name);
   switch (static_cast<Operation>(op.config_operation)) {
     case Operation::set:
-      if (!op.value) return Refusal{Code::invalid_request, "null value for " + op.name};
+      if (!op.value) return Refusal{Code::invalid_request, "Null value not supported for : " + op.name};
       configs.insert_or_assign(op.name, *op.value);
       return std::nullopt;
     case Operation::erase: configs.erase(op.name); return std::nullopt;
@@ -151,8 +155,9 @@ std::optional<Refusal> apply(const Alterable& op, ConfigMap& configs) {
     case Operation::subtract: break;
     default: return Refusal{Code::invalid_request, "unknown operation on " + op.name};
   }
-  if (row == nullptr || row->type != ConfigType::list) return Refusal{Code::invalid_config, op.name + " is not a list"};
-  if (!op.value) return Refusal{Code::invalid_request, "null value for " + op.name};
+  if (row == nullptr || row->type != ConfigType::list)
+    return Refusal{Code::invalid_config, "Can't " + std::string(static_cast<Operation>(op.config_operation) == Operation::append ? "APPEND" : "SUBTRACT") + " to key " + op.name + " because its type is not LIST."};
+  if (!op.value) return Refusal{Code::invalid_request, "Null value not supported for : " + op.name};
   const auto old = configs.find(op.name);
   std::vector<std::string> items =
       items_of(old != configs.end() ? old->second : std::string(row->default_text == nullptr ? "" : row->default_text));
@@ -172,7 +177,7 @@ Answer<ConfigMap> altered(const ConfigMap& before, const wire::IncrementalAlterC
   ConfigMap after = before;
   std::set<std::string> seen;
   for (const auto& op : change.configs) {
-    if (!seen.insert(op.name).second) return refused(Code::invalid_request, op.name + " is changed twice");
+    if (!seen.insert(op.name).second) return refused(Code::invalid_request, "Error due to duplicate config keys");
     if (auto refusal = apply(op, after)) return tl::unexpected<Refusal>(std::move(*refusal));
   }
   return after;
@@ -181,8 +186,8 @@ Answer<ConfigMap> altered(const ConfigMap& before, const wire::IncrementalAlterC
 Answer<ConfigMap> altered(const ConfigMap&, const wire::AlterConfigsRequest::AlterConfigsResource& change) {
   ConfigMap after;
   for (const auto& c : change.configs) {
-    if (!c.value) return refused(Code::invalid_request, "null value for " + c.name);
-    if (!after.emplace(c.name, *c.value).second) return refused(Code::invalid_request, c.name + " is given twice");
+    if (!c.value) return refused(Code::invalid_request, "Null value not supported for : " + c.name);
+    if (!after.emplace(c.name, *c.value).second) return refused(Code::invalid_request, "Error due to duplicate config keys");
   }
   return after;
 }
@@ -207,7 +212,7 @@ ControllerResult<Response> alter(const State& state, const Request& request) {
       continue;
     }
     if (!seen.insert(*resource).second) {
-      refuse({Code::invalid_request, "a resource is named twice in one request"});
+      refuse({Code::invalid_request, "Each resource must appear at most once."});
       continue;
     }
     const auto after = altered(state.image.config(resource->type, resource->name), change);

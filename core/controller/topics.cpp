@@ -135,7 +135,7 @@ Answer<ConfigMap> configs_of(const NewTopic& topic) {
     if (!c.value) return refused(Code::invalid_config, "null value for " + c.name);
     configs.insert_or_assign(c.name, *c.value);
   }
-  if (auto problem = problem_of_topic_configs(configs)) return refused(Code::invalid_config, std::move(problem->text));
+  if (auto problem = problem_of_topic_configs(configs)) return refused(Code::invalid_config, std::move(problem->message));
   return configs;
 }
 

@@ -50,7 +50,28 @@ std::string_view choice_name(const ConfigRow& row, std::int64_t index) {
   return name;
 }
 
-tl::unexpected<ConfigProblem> problem(std::string text) { return tl::unexpected<ConfigProblem>(ConfigProblem{std::move(text)}); }
+/// What is wrong with a value, said twice: for people, and as Kafka's answer ends.
+ConfigProblem wrong_value(const ConfigRow& row, std::string_view value, std::string text, std::string_view rule) {
+  return ConfigProblem{fmt::format("{}: {}", row.name, text), fmt::format("Invalid value {} for configuration {}: {}", value, row.name, rule),
+                       ConfigProblem::Kind::wrong_value};
+}
+tl::unexpected<ConfigProblem> problem(const ConfigRow& row, std::string_view value, std::string text, std::string_view rule) {
+  return tl::unexpected<ConfigProblem>(wrong_value(row, value, std::move(text), rule));
+}
+
+std::string_view number_name(const ConfigRow& row) {
+  if (row.type == ConfigType::ratio) return "DOUBLE";
+  return row.type == ConfigType::int64 ? "LONG" : row.most <= INT16_MAX ? "SHORT" : "INT";
+}
+
+std::string one_of(const ConfigRow& row) {
+  std::string list = "String must be one of: ";
+  for (const char c : row.choices) {
+    if (c == '|') list += ", ";
+    else list += c;
+  }
+  return list;
+}
 
 bool parse_integer(std::string_view text, std::int64_t& out) {
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -83,18 +104,28 @@ std::string ratio_text(std::int64_t number) {
 bool has_text(ConfigType type) { return type == ConfigType::string || type == ConfigType::list; }
 
 std::optional<ConfigProblem> problem_of(const ConfigMap& values, ConfigScope wanted, bool while_running) {
+  const std::string_view level = wanted == ConfigScope::topic ? "topic" : "broker";
+  std::string fixed, first_fixed;
   for (const auto& [name, text] : values) {
     const ConfigRow* const row = find_config(name);
+    const std::string message = fmt::format("Unknown {} config name: {}", level, name);
     if (row == nullptr) {
       const std::string_view near = nearest_config_name(name);
       return ConfigProblem{near.empty() ? fmt::format("{}: unknown configuration key", name)
-                                        : fmt::format("{}: unknown configuration key; did you mean {}?", name, near)};
+                                        : fmt::format("{}: unknown configuration key; did you mean {}?", name, near),
+                           message, ConfigProblem::Kind::unknown_key};
     }
     if (row->scope != wanted && row->scope != ConfigScope::both)
-      return ConfigProblem{fmt::format("{}: is no {} configuration", name, wanted == ConfigScope::topic ? "topic" : "broker")};
-    if (while_running && !row->dynamic) return ConfigProblem{fmt::format("{}: cannot be changed while a broker runs", name)};
-    if (const auto number = parse_config(*row, text); !number) return number.error();
+      return ConfigProblem{fmt::format("{}: is no {} configuration", name, level), message, ConfigProblem::Kind::unknown_key};
+    if (!while_running || row->dynamic) continue;
+    fixed += (fixed.empty() ? "" : ", ") + name;
+    if (first_fixed.empty()) first_fixed = name;
   }
+  if (!fixed.empty())
+    return ConfigProblem{fmt::format("{}: cannot be changed while a broker runs", first_fixed),
+                         fmt::format("Cannot update these configs dynamically: Set({})", fixed), ConfigProblem::Kind::read_only};
+  for (const auto& [name, text] : values)
+    if (const auto number = parse_config(*find_config(name), text); !number) return number.error();
   return std::nullopt;
 }
 
@@ -135,39 +166,44 @@ std::string_view nearest_config_name(std::string_view wrong) {
 
 tl::expected<std::int64_t, ConfigProblem> parse_config(const ConfigRow& row, std::string_view text) {
   std::int64_t number = 0;
+  const auto no_number = [&](std::string_view wanted) {
+    return problem(row, text, fmt::format("'{}' is not {}", text, wanted), fmt::format("Not a number of type {}", number_name(row)));
+  };
   switch (row.type) {
     case ConfigType::boolean:
       if (text == "true" || text == "TRUE" || text == "True") return 1;
       if (text == "false" || text == "FALSE" || text == "False") return 0;
-      return problem(fmt::format("{}: '{}' is neither true nor false", row.name, text));
+      return problem(row, text, fmt::format("'{}' is neither true nor false", text), "Expected value to be either true or false");
     case ConfigType::int32:
     case ConfigType::int64:
-      if (!parse_integer(text, number)) return problem(fmt::format("{}: '{}' is not a whole number", row.name, text));
+      if (!parse_integer(text, number)) return no_number("a whole number");
       break;
     case ConfigType::ratio:
-      if (!parse_ratio(text, number)) return problem(fmt::format("{}: '{}' is not a number like 0.5", row.name, text));
+      if (!parse_ratio(text, number)) return no_number("a number like 0.5");
       break;
     case ConfigType::choice:
       number = choice_index(row, text);
-      if (number < 0) return problem(fmt::format("{}: '{}' is none of {}", row.name, text, row.choices));
+      if (number < 0) return problem(row, text, fmt::format("'{}' is none of {}", text, row.choices), one_of(row));
       return number;
     case ConfigType::list: {
       std::optional<ConfigProblem> wrong;
       if (!row.choices.empty() && !text.empty())
         for_each_part(text, ',', [&](std::string_view item) {
-          if (choice_index(row, item) < 0) wrong = ConfigProblem{fmt::format("{}: '{}' is none of {}", row.name, item, row.choices)};
+          if (choice_index(row, item) < 0) wrong = wrong_value(row, item, fmt::format("'{}' is none of {}", item, row.choices), one_of(row));
         });
       if (wrong) return tl::unexpected<ConfigProblem>(*wrong);
       return 0;
     }
     case ConfigType::string: return 0;
   }
-  if (number < row.least)
-    return problem(row.type == ConfigType::ratio ? fmt::format("{}: {} is below {}", row.name, text, ratio_text(row.least))
-                                                 : fmt::format("{}: {} is below {}", row.name, text, row.least));
-  if (number > row.most)
-    return problem(row.type == ConfigType::ratio ? fmt::format("{}: {} is above {}", row.name, text, ratio_text(row.most))
-                                                 : fmt::format("{}: {} is above {}", row.name, text, row.most));
+  const auto shown = [&](std::int64_t limit) { return row.type == ConfigType::ratio ? ratio_text(limit) : std::to_string(limit); };
+  if (number < row.least) return problem(row, text, fmt::format("{} is below {}", text, shown(row.least)), "Value must be at least " + shown(row.least));
+  if (number > row.most) {
+    // Beyond what its type holds it is no such number to Kafka.
+    const bool beyond_type = row.type == ConfigType::int32 && (row.most == INT32_MAX || row.most == INT16_MAX);
+    return problem(row, text, fmt::format("{} is above {}", text, shown(row.most)),
+                   beyond_type ? fmt::format("Not a number of type {}", number_name(row)) : "Value must be no more than " + shown(row.most));
+  }
   return number;
 }
 
@@ -224,6 +260,22 @@ void ConfigSnapshot::derive_topic_defaults() {
     values_[index(row.key)] = values_[index(from->key)];
     if (has_text(row.type)) texts_[row.key] = texts_[from->key];
   }
+}
+
+std::vector<const ConfigRow*> stand_ins_of(const ConfigRow& row) {
+  using Key = ConfigKey;
+  constexpr Key families[][3] = {{Key::log_retention_ms, Key::log_retention_minutes, Key::log_retention_hours},
+                                 {Key::log_roll_ms, Key::log_roll_hours, Key::count},
+                                 {Key::log_roll_jitter_ms, Key::log_roll_jitter_hours, Key::count},
+                                 {Key::log_flush_interval_ms, Key::log_flush_scheduler_interval_ms, Key::count}};
+  std::vector<const ConfigRow*> result;
+  for (const auto& family : families) {
+    if (std::find(std::begin(family), std::end(family), row.key) == std::end(family)) continue;
+    for (const Key key : family)
+      if (key != Key::count) result.push_back(&row_of(key));
+  }
+  if (result.empty()) result.push_back(&row);
+  return result;
 }
 
 tl::expected<ConfigSnapshot, ConfigProblem> ConfigSnapshot::of_broker(const ConfigMap& static_values, const ConfigMap& dynamic_default,

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
+#include <vector>
 
 namespace harrow {
 
@@ -49,11 +50,17 @@ const ConfigRow* find_config(std::string_view name);
 /// The known name that is most like a wrong one; empty if none is near.
 std::string_view nearest_config_name(std::string_view wrong);
 
-/// What is wrong with a value, for people: "segment.bytes: 12 is below 1048576".
+/// What is wrong with a value.
 struct ConfigProblem {
-  std::string text;
+  enum class Kind : std::uint8_t { unknown_key, read_only, wrong_value };
+  std::string text;     // for people: "segment.bytes: 12 is below 1048576"
+  std::string message;  // as Apache Kafka answers it: "Invalid value 12 for configuration segment.bytes: Value must be at least 1048576"
+  Kind kind = Kind::wrong_value;
 };
 using ConfigMap = std::map<std::string, std::string, std::less<>>;
+
+/// Where a value of a broker's key may come from, finest first: the key itself and the coarser ones that stand in for it.
+std::vector<const ConfigRow*> stand_ins_of(const ConfigRow& row);
 
 /// A number of a value's text: integers as they are, ratios in millionths, flags as 0 and 1, choices as their index;
 /// 0 for texts and lists, which are checked only.

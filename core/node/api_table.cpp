@@ -116,6 +116,7 @@ constexpr auto broker_rows = std::to_array<ApiRow>({
     HARROW_ROW(describe_quorum, describe_quorum, 0, 2, DescribeQuorum),
     HARROW_ROW(describe_cluster, describe_cluster, 0, 2, DescribeCluster),
     HARROW_ROW(describe_producers, describe_producers, 0, 0, DescribeProducers),
+    HARROW_ROW(list_config_resources, list_config_resources, 0, 1, ListConfigResources),
     HARROW_ROW(describe_topic_partitions, describe_topic_partitions, 0, 0, DescribeTopicPartitions),
 });
 

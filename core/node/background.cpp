@@ -1,5 +1,7 @@
 // Background duties of a broker, each a named root: retention, checkpoints, removal of dead folders, topics that clients
 // asked for. Periods are Kafka's own settings.
+#include <algorithm>
+
 #include "core/log/checkpoint_files.h"
 #include "core/node/broker.h"
 #include "core/wire/create_topics_request.h"
@@ -9,6 +11,7 @@ namespace harrow {
 namespace {
 constexpr std::int64_t folder_removal_ms = 60'000;
 constexpr std::int64_t creation_retry_ms = 100;
+constexpr std::int64_t longest_hand_over_ms = 5 * 60'000;
 }  // namespace
 
 Root Broker::retain(Scope&, Label) {
@@ -181,9 +184,17 @@ Root Broker::create_topics_later(Scope&, Label) {
 Task<bool> Broker::stop() {
   stop_wanted_ = true;
   stopping_.wake();
-  // Leaderships are handed over first; a controller that does not answer must not hold the stop for ever.
-  if (settings_.flag(ConfigKey::controlled_shutdown_enable) && epoch_ >= BrokerEpoch(0))
-    co_await shutdown_granted_.wait(after_ms(host_.clock.mono(), 5 * 60'000));
+  // Leaderships are handed over first. Kafka's broker waits five minutes for the controller's word, even for one that will
+  // never come: when all nodes are told to stop, the quorum ends before the last broker. A broker whose session passed
+  // without an answer has nothing left to hand over: a controller, if there is one, has fenced it.
+  const MonoNs asked_at = host_.clock.mono();
+  const bool asks = settings_.flag(ConfigKey::controlled_shutdown_enable) && epoch_ >= BrokerEpoch(0);
+  while (asks && !shutdown_granted_.is_set()) {
+    const MonoNs session_end = after_ms(std::max(asked_at, answered_at_), settings_.number(ConfigKey::broker_session_timeout_ms));
+    const MonoNs give_up = std::min(session_end, after_ms(asked_at, longest_hand_over_ms));
+    if (host_.clock.mono() >= give_up) break;
+    co_await shutdown_granted_.wait(give_up);
+  }
   bool clean = true;
   std::vector<TopicIdPartition> ids;
   for (const auto& [id, partition] : partitions_) ids.push_back(id);

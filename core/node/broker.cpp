@@ -1,6 +1,7 @@
 #include "core/node/broker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/log/checkpoint_files.h"
 #include "core/node/replica_fetcher.h"
@@ -194,8 +195,8 @@ Root Broker::apply_metadata(Scope&, Label) {
     }
     controller::Delta delta = std::move(pending_);
     pending_.clear();
-    if (pending_all_) {
-      pending_all_ = false;
+    const bool everything = std::exchange(pending_all_, false);
+    if (everything) {
       // Everything that the image has, and everything that is here and that it has no more.
       for (const auto& [id, topic] : image_.topics()) {
         delta.created_topics.insert(id);
@@ -204,6 +205,11 @@ Root Broker::apply_metadata(Scope&, Label) {
       for (const auto& [id, partition] : partitions_)
         if (image_.topic(id.topic_id) == nullptr) delta.removed_topics[id.topic_id] = {partition->name().topic, 0};
     }
+    const auto is_own = [this](const controller::ConfigResource& one) {
+      return one.type == controller::ConfigResourceType::broker && (one.name.empty() || one.name == std::to_string(config_.id.value()));
+    };
+    if (everything) delta.configs.insert(controller::ConfigResource{controller::ConfigResourceType::broker, ""});
+    if (std::any_of(delta.configs.begin(), delta.configs.end(), is_own)) refresh_own_settings();
     Task<Result<bool>> making = make_missing_logs(delta);
     const Result<bool> made = co_await making;
     if (!made) {
@@ -358,13 +364,7 @@ void Broker::drop_partition(const TopicIdPartition& id) {
 void Broker::refresh_settings(const Uuid& topic_id) {
   const controller::TopicImage* const topic = image_.topic(topic_id);
   if (topic == nullptr) return;
-  ConfigMap overrides;
-  for (const auto& [key, value] : image_.config(controller::ConfigResourceType::broker, "")) {
-    const ConfigRow* const row = find_config(key);
-    if (row != nullptr && row->scope == ConfigScope::both) overrides[key] = value;
-  }
-  for (const auto& [key, value] : image_.config(controller::ConfigResourceType::topic, topic->name)) overrides[key] = value;
-  auto settings = ConfigSnapshot::of_topic(settings_, overrides);
+  auto settings = ConfigSnapshot::of_topic(settings_, image_.config(controller::ConfigResourceType::topic, topic->name));
   if (!settings) return;  // the controller has checked it: only a newer release's value can fail here
   const auto shared = std::make_shared<const ConfigSnapshot>(std::move(*settings));
   topic_settings_[topic_id] = shared;
@@ -373,6 +373,15 @@ void Broker::refresh_settings(const Uuid& topic_id) {
     it->second->set_limits(static_cast<std::int32_t>(shared->number(ConfigKey::min_insync_replicas)), settings_.number(ConfigKey::replica_lag_time_max_ms));
     it->second->log().set_config(log_config);
   }
+}
+
+/// Readers hold no more than a reference for one expression, so the new values are laid in place.
+void Broker::refresh_own_settings() {
+  using controller::ConfigResourceType;
+  auto settings = ConfigSnapshot::of_broker(config_.properties, image_.config(ConfigResourceType::broker, ""),
+                                            image_.config(ConfigResourceType::broker, std::to_string(config_.id.value())));
+  if (!settings) return;  // the controller has checked it: only a newer release's value can fail here
+  settings_ = std::move(*settings);
 }
 
 std::shared_ptr<const LogConfig> Broker::log_config_for(const Uuid& topic_id) const {

@@ -107,6 +107,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   void apply_partition(const TopicIdPartition& id);
   void drop_partition(const TopicIdPartition& id);
   void refresh_settings(const Uuid& topic_id);
+  void refresh_own_settings();
   std::shared_ptr<const LogConfig> log_config_for(const Uuid& topic_id) const;
   bool point_at_controller(RpcChannel& channel) const;
 
@@ -134,7 +135,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
 
   Host& host_;
   const NodeConfig& config_;
-  const ConfigSnapshot& settings_;
+  ConfigSnapshot settings_;  // static ones, and over them the dynamic ones of the cluster and of this broker
   Quorum& quorum_;
   const controller::Image& image_;
   BrokerState state_ = BrokerState::not_running;
@@ -166,6 +167,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Signal metadata_changed_;
   Signal stopping_;
   Event shutdown_granted_;
+  MonoNs answered_at_{0};  // the last heartbeat that the controller answered well
   bool stop_wanted_ = false;
   bool failed_ = false;
 

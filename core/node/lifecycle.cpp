@@ -95,6 +95,7 @@ Root Broker::live(Scope&, Label) {
     } else if (beat->error_code != 0) {
       pause_ms = retry_ms;
     } else {
+      answered_at_ = host_.clock.mono();
       if (want_shutdown) {
         set_state(BrokerState::pending_shutdown);
         if (beat->should_shut_down) {

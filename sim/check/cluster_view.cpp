@@ -85,6 +85,8 @@ JudgeSetup setup_of(const Cluster& cluster, const Scenario& scenario) {
     std::vector<std::string>& topics = setup.topics_of_group[plan.group];
     for (const std::string& topic : plan.topics)
       if (std::find(topics.begin(), topics.end(), topic) == topics.end()) topics.push_back(topic);
+    const auto strategy = plan.client.find("partition.assignment.strategy");
+    if (strategy != plan.client.end() && strategy->second == "cooperative-sticky") setup.cooperative_groups.insert(plan.group);
   }
   return setup;
 }

@@ -1,11 +1,13 @@
 // I48, exclusive ownership: in a generation of a group no two members own a partition, by the coordinator's word and by the
-// clients' own.
-// Listens to: assignment_made (coordinator), partitions_assigned (clients), coordinator_loaded, group_state.
+// clients' own; and nobody takes one in a generation before the other members of that generation have let go of it.
+// Listens to: assignment_made (coordinator), partitions_assigned and partitions_revoked (clients), coordinator_loaded,
+// group_state.
 // Legal exceptions: a member of an older generation that has not noticed yet (a frozen process) still believes in what it
 // had; its commits are refused (I50). A coordinator that lost its log legally counts generations anew, and so does a group that
 // was deleted because it was empty.
 #include <array>
 #include <map>
+#include <span>
 
 #include "core/group/group.h"
 #include "sim/check/oracle.h"
@@ -17,7 +19,8 @@ namespace {
 class ExclusiveOwnership final : public Check {
  public:
   std::span<const TraceKind> kinds() const override {
-    static constexpr TraceKind list[] = {TraceKind::assignment_made, TraceKind::partitions_assigned, TraceKind::coordinator_loaded, TraceKind::group_state};
+    static constexpr TraceKind list[] = {TraceKind::assignment_made, TraceKind::partitions_assigned, TraceKind::partitions_revoked,
+                                         TraceKind::coordinator_loaded, TraceKind::group_state};
     return list;
   }
   void on_event(const TraceEvent& event, const void* payload) override {
@@ -34,7 +37,12 @@ class ExclusiveOwnership final : public Check {
       return;
     }
     const auto& note = note_of<AssignmentNote>(payload);
+    if (event.kind == TraceKind::partitions_revoked) {
+      let_go(event, note);
+      return;
+    }
     const bool by_client = event.kind == TraceKind::partitions_assigned;
+    if (by_client) take(event, note);
     auto found = groups_.find(note.group);
     if (found == groups_.end()) found = groups_.emplace(std::string(note.group), std::array<Owners, 2>{}).first;
     Owners& owners = found->second[by_client ? 1 : 0];
@@ -65,6 +73,56 @@ class ExclusiveOwnership final : public Check {
     std::map<TopicPartition, Owner> of;
   };
   std::map<std::string, std::array<Owners, 2>, std::less<>> groups_;
+
+  // What clients hold, and what was taken while another still held it: wrong if that one turns out to have been a member
+  // of the same generation.
+  struct Taken {
+    Owner from;
+    Owner by;
+    std::int64_t generation = -1;
+  };
+  struct Holdings {
+    std::map<TopicPartition, Owner> held;
+    std::map<TopicPartition, Taken> taken;
+  };
+  void take(const TraceEvent& event, const AssignmentNote& note) {
+    Holdings& holdings = holdings_of(note.group);
+    judge(holdings, event, note, note.partitions);
+    // What stands in no assignment of this client any more was given up when an older process of it ended.
+    std::erase_if(holdings.held, [&](const auto& one) { return one.second.machine == event.node && one.second.member != note.member; });
+    for (const TopicPartition& partition : note.partitions) {
+      const auto [holder, first] = holdings.held.try_emplace(partition, Owner{std::string(note.member), event.node});
+      if (first || holder->second.machine == event.node) continue;
+      holdings.taken[partition] = Taken{holder->second, Owner{std::string(note.member), event.node}, event.a};
+      holder->second = Owner{std::string(note.member), event.node};
+    }
+  }
+  void let_go(const TraceEvent& event, const AssignmentNote& note) {
+    Holdings& holdings = holdings_of(note.group);
+    judge(holdings, event, note, note.partitions);
+    for (const TopicPartition& partition : note.partitions) {
+      const auto holder = holdings.held.find(partition);
+      if (holder != holdings.held.end() && holder->second.machine == event.node) holdings.held.erase(holder);
+    }
+  }
+  /// This client speaks as a member of a generation: did others take what it holds in that very generation?
+  void judge(Holdings& holdings, const TraceEvent& event, const AssignmentNote& note, std::span<const TopicPartition> named) {
+    for (const TopicPartition& partition : named) {
+      const auto taken = holdings.taken.find(partition);
+      if (taken == holdings.taken.end() || taken->second.from.machine != event.node) continue;
+      const Taken one = taken->second;
+      holdings.taken.erase(taken);
+      expect(one.from.member != note.member || one.generation != event.a, Where{event.node, 0, -1, partition.topic, partition.partition}, [&] {
+        return "group " + std::string(note.group) + ": taken by " + one.by.member + " in generation " + std::to_string(event.a) + " while " + one.from.member + " still held it in that generation";
+      });
+    }
+  }
+  Holdings& holdings_of(std::string_view group) {
+    auto found = holdings_.find(group);
+    if (found == holdings_.end()) found = holdings_.emplace(std::string(group), Holdings{}).first;
+    return found->second;
+  }
+  std::map<std::string, Holdings, std::less<>> holdings_;
 };
 
 }  // namespace

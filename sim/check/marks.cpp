@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/group/group.h"
 #include "core/log/log.h"
 #include "sim/check/oracle.h"
 
@@ -43,7 +44,8 @@ std::span<const TraceKind> Marks::kinds() {
       TraceKind::controller_activated, TraceKind::controller_renounced, TraceKind::records_written, TraceKind::quorum_resigned,
       TraceKind::pre_vote_refused, TraceKind::quorum_truncated, TraceKind::snapshot_written, TraceKind::snapshot_loaded,
       TraceKind::coordinator_loaded, TraceKind::group_state, TraceKind::commit_refused, TraceKind::offset_expired, TraceKind::node_halted,
-      TraceKind::disk_failed, TraceKind::node_paused, TraceKind::request_timed_out, TraceKind::fetch_session_full, TraceKind::member_expired};
+      TraceKind::disk_failed, TraceKind::node_paused, TraceKind::request_timed_out, TraceKind::fetch_session_full, TraceKind::member_expired,
+      TraceKind::record_consumed, TraceKind::partitions_assigned, TraceKind::partitions_revoked};
   return list;
 }
 
@@ -63,6 +65,47 @@ void Marks::on_image(const TraceEvent&, const void*, const Oracle& oracle) {
     if (now.isr.size() == minimum) reach(Mark::isr_at_minimum);
     if (now.isr.size() < minimum) reach(Mark::isr_below_minimum);
   }
+}
+
+void Marks::on_group_state(const TraceEvent& event, const void* payload) {
+  if (payload == nullptr) return;
+  const std::string_view group = note_of<CommitNote>(payload).group;
+  const auto state = static_cast<group::GroupState>(event.a);
+  if (state != group::GroupState::preparing_rebalance && state != group::GroupState::completing_rebalance) {
+    if (const auto found = rebalancing_.find(group); found != rebalancing_.end()) rebalancing_.erase(found);
+    return;
+  }
+  if (!rebalancing_.emplace(group).second) return;
+  for (auto& [machine, membership] : memberships_)
+    if (membership.group == group) membership.consumed.clear();
+}
+
+void Marks::on_consumed(const TraceEvent& event, const void* payload) {
+  if (rebalancing_.empty() || payload == nullptr) return;
+  const auto& note = note_of<ConsumeNote>(payload);
+  if (!rebalancing_.contains(note.group)) return;
+  const auto found = memberships_.find(event.node);
+  if (found != memberships_.end()) found->second.consumed.insert(TopicPartition{std::string(note.topic), note.partition});
+}
+
+void Marks::on_assignment(const TraceEvent& event, const void* payload) {
+  if (payload == nullptr) return;
+  const auto& note = note_of<AssignmentNote>(payload);
+  Membership& membership = memberships_[event.node];
+  if (event.kind == TraceKind::partitions_revoked) {
+    for (const TopicPartition& partition : note.partitions) {
+      membership.held.erase(partition);
+      membership.consumed.erase(partition);
+    }
+    return;
+  }
+  const bool same_member = membership.member == note.member;
+  if (!same_member && membership.generation == event.a && membership.group == note.group) reach(Mark::static_return);
+  if (same_member && event.a > membership.generation &&
+      std::any_of(note.partitions.begin(), note.partitions.end(),
+                  [&](const TopicPartition& one) { return membership.held.contains(one) && membership.consumed.contains(one); }))
+    reach(Mark::consumed_meanwhile);
+  membership = Membership{std::string(note.group), std::string(note.member), event.a, {note.partitions.begin(), note.partitions.end()}, {}};
 }
 
 void Marks::on_event(const TraceEvent& event, const void* payload, const Oracle& oracle) {
@@ -161,8 +204,12 @@ void Marks::on_event(const TraceEvent& event, const void* payload, const Oracle&
     case TraceKind::group_state: {
       constexpr std::int64_t completing = 2;
       if (event.a == completing && event.b > 1) reach(Mark::group_rebalanced);
+      on_group_state(event, payload);
       break;
     }
+    case TraceKind::record_consumed: on_consumed(event, payload); break;
+    case TraceKind::partitions_assigned:
+    case TraceKind::partitions_revoked: on_assignment(event, payload); break;
     case TraceKind::member_expired: reach(Mark::member_expired); break;
     case TraceKind::commit_refused: reach(Mark::commit_refused); break;
     case TraceKind::offset_expired: reach(Mark::offsets_expired); break;

@@ -5,11 +5,14 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "core/base/trace.h"
+#include "core/model/ids.h"
 
 namespace harrow::sim {
 
@@ -43,11 +46,22 @@ class Marks {
  private:
   void reach(Mark mark) { ++reached_[static_cast<std::size_t>(mark)]; }
   void on_image(const TraceEvent& event, const void* payload, const Oracle& oracle);
+  void on_group_state(const TraceEvent& event, const void* payload);
+  void on_assignment(const TraceEvent& event, const void* payload);
+  void on_consumed(const TraceEvent& event, const void* payload);
 
+  struct Membership {
+    std::string group, member;
+    std::int64_t generation = -1;
+    std::set<TopicPartition> held;
+    std::set<TopicPartition> consumed;  // since the group's rebalance began
+  };
   std::array<std::int64_t, mark_count> reached_{};
   std::map<std::uint16_t, std::int64_t> written_end_;  // by machine: end of what its controller wrote in this term
   std::map<std::uint32_t, std::int32_t> leaders_;      // by partition: machine + 1
   std::int32_t last_controller_ = -1;
+  std::set<std::string, std::less<>> rebalancing_;     // groups
+  std::map<std::uint16_t, Membership> memberships_;    // by client's machine
 };
 
 }  // namespace harrow::sim

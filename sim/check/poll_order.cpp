@@ -1,9 +1,11 @@
-// I58, polls: within one assignment a consumer's offsets of a partition go up without a skip.
+// I58, polls: within one assignment a consumer's offsets of a partition go up without a skip, and so they do across
+// assignments that leave it with the same member.
 // Listens to: record_consumed, partitions_assigned, partitions_revoked, position_reset.
 // Legal exceptions: a new assignment and a reset position start over; offsets that the log skips (control batches; gaps that
 // a log start or a legal loss made).
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
@@ -29,8 +31,30 @@ class PollOrder final : public Check {
       next = event.a + 1;
     } else if (event.kind == TraceKind::position_reset) {
       next_.erase({event.node, event.subject});
-    } else {
+    } else if (payload == nullptr) {
       next_.erase(next_.lower_bound({event.node, 0}), next_.upper_bound({event.node, UINT32_MAX}));
+      held_.erase(event.node);
+    } else {
+      const auto& note = note_of<AssignmentNote>(payload);
+      Held& held = held_[event.node];
+      const bool assigned = event.kind == TraceKind::partitions_assigned;
+      std::set<TopicPartition> stays;
+      for (const TopicPartition& partition : note.partitions)
+        if (assigned && held.member == note.member && held.partitions.contains(partition)) stays.insert(partition);
+      // What is revoked is named; what is assigned begins anew unless it stays.
+      const auto ends = [&](const auto& one) {
+        if (one.first.first != event.node) return false;
+        const PartitionTruth* const partition = oracle().partition(one.first.second);
+        if (partition == nullptr) return true;
+        const TopicPartition id{partition->topic, partition->partition};
+        return assigned ? !stays.contains(id) : std::find(note.partitions.begin(), note.partitions.end(), id) != note.partitions.end();
+      };
+      std::erase_if(next_, ends);
+      if (assigned) {
+        held = Held{std::string(note.member), {note.partitions.begin(), note.partitions.end()}};
+      } else {
+        for (const TopicPartition& partition : note.partitions) held.partitions.erase(partition);
+      }
     }
   }
 
@@ -50,6 +74,11 @@ class PollOrder final : public Check {
     }
     return true;
   }
+  struct Held {
+    std::string member;
+    std::set<TopicPartition> partitions;
+  };
+  std::map<std::uint16_t, Held> held_;  // by client's machine
   std::map<std::pair<std::uint16_t, std::uint32_t>, std::int64_t> next_;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct JudgeSetup {
   /// By client id, "checkout/0".
   std::map<std::string, ProducerFacts, std::less<>> producers;
   std::map<std::string, std::vector<std::string>, std::less<>> topics_of_group;
+  /// Groups in which a partition that moves is nobody's for a generation (KIP-429).
+  std::set<std::string, std::less<>> cooperative_groups;
   /// Brokers' configuration by Kafka's names.
   ConfigMap config;
   bool elr = true;

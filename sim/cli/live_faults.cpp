@@ -626,6 +626,15 @@ Task<bool> LiveFaults::act_on_metadata(const Fault& fault, std::string& wrong) {
     const Result<NamedOutcome> answer = co_await asking;
     if (!answer) wrong = answer.error().what;
     else judge(*answer);
+  } else if (fault.kind == FaultKind::alter_config) {
+    std::vector<ConfigChange> changes(1);
+    changes[0].name = fault.config_key;
+    changes[0].operation = fault.config_value.empty() ? ConfigOperation::remove : ConfigOperation::set;
+    changes[0].value = fault.config_value;
+    Task<Result<NamedOutcome>> asking = admin.alter_configs(fault.config_of_broker ? ConfigResource::broker : ConfigResource::topic, fault.config_of_broker.value_or(fault.topic), std::move(changes));
+    const Result<NamedOutcome> answer = co_await asking;
+    if (!answer) wrong = answer.error().what;
+    else judge(*answer);
   } else {
     std::map<TopicPartition, Offset> before;
     before.emplace(TopicPartition{fault.topic, std::max(fault.partition, 0)}, Offset(fault.before_offset));

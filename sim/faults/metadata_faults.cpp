@@ -1,5 +1,5 @@
-// Administrative events under load: move-leader, delete-topic, create-topic, add-partitions, delete-records. They end
-// when they are answered.
+// Administrative events under load: move-leader, delete-topic, create-topic, add-partitions, alter-config, delete-records.
+// They end when they are answered.
 #include "sim/faults/injector.h"
 
 namespace harrow::sim {
@@ -35,6 +35,14 @@ bool Injector::act_on_metadata(const Fault& fault, Active& active) {
       return true;
     }
     case FaultKind::add_partitions: operator_.add_partitions(fault.topic, fault.partitions, done); return true;
+    case FaultKind::alter_config: {
+      ConfigChange change;
+      change.name = fault.config_key;
+      change.operation = fault.config_value.empty() ? ConfigOperation::remove : ConfigOperation::set;
+      change.value = fault.config_value;
+      operator_.alter_config(fault.config_of_broker ? ConfigResource::broker : ConfigResource::topic, fault.config_of_broker.value_or(fault.topic), std::move(change), done);
+      return true;
+    }
     case FaultKind::delete_records:
       operator_.delete_records(TopicPartition{fault.topic, std::max(fault.partition, 0)}, Offset(fault.before_offset), done);
       return true;

@@ -29,6 +29,7 @@ std::string to_text(const Fault& fault) {
     case FaultKind::delay: text += "{ " + from.substr(0, from.size() - 1) + ", by: " + distribution_text(fault.delay_ns) + " }" + lasts; break;
     case FaultKind::loss: text += "{ " + from.substr(0, from.size() - 1) + ", share: " + std::to_string(fault.loss_millionths) + "ppm }" + lasts; break;
     case FaultKind::bandwidth: text += "{ " + from.substr(0, from.size() - 1) + ", limit: " + std::to_string(fault.bandwidth_bits_per_s) + "bps }" + lasts; break;
+    case FaultKind::alter_config: text += fault.topic + ", set: " + fault.config_key + "=" + fault.config_value; break;
     case FaultKind::move_leader:
     case FaultKind::delete_records: text += fault.topic + "/" + std::to_string(fault.partition); break;
     case FaultKind::kill:

@@ -150,6 +150,7 @@ constexpr Key fault_keys[] = {
     {"to", T::text, nullptr, "move-leader: a broker, broker(2), by default any other member of the ISR. add-partitions: the new total."},
     {"partitions", T::integer, "3", "Of the new topic.", "", 1, 100'000},
     {"replication", T::integer, "", "Of the new topic; by default 3, or the number of brokers if that is less.", "", 1, 15},
+    {"set", T::text, nullptr, "alter-config: KEY=VALUE; KEY= removes the key."},
     {"before", T::integer, nullptr, "Records below this offset are deleted; by default all below the high watermark.", "", 0, INT64_MAX},
     {"api", T::api, nullptr, "Kafka's name of the request, e.g. Produce; by default any."},
     {"calls", T::text, nullptr, "Which of the matching requests: 3 means the first three, 2..4 the second to the fourth. By default the first; with `for` or `probability` every one."},
@@ -289,6 +290,7 @@ constexpr FaultRow fault_table[] = {
     {FaultKind::delete_topic, TargetForm::topic, "", "", "", "A client deletes the topic.", "{ at: 20s, delete-topic: scratch }"},
     {FaultKind::create_topic, TargetForm::topic, "", "partitions replication", "", "A client creates a topic.", "{ at: 20s, create-topic: scratch, partitions: 6 }"},
     {FaultKind::add_partitions, TargetForm::topic, "", "to", "to", "A client raises the number of partitions.", "{ at: 20s, add-partitions: orders, to: 24 }"},
+    {FaultKind::alter_config, TargetForm::topic, "", "set", "set", "A client changes the configuration of a topic, of broker(N), or of all brokers.", "{ at: 20s, alter-config: orders, set: retention.ms=30s }"},
     {FaultKind::delete_records, TargetForm::partition, "", "before", "", "A client deletes the oldest records of a partition.", "{ at: 20s, delete-records: orders/0 }"},
     {FaultKind::inject, TargetForm::code, "", "for api calls probability target", "", "Clients' requests are answered with this error and take no effect.", "{ at: 20s, inject: NOT_LEADER_OR_FOLLOWER, api: Produce, calls: 1..3 }"},
     {FaultKind::disconnect, TargetForm::selectors, "", "for api calls probability after", "", "A client's connection is closed instead of an answer, when the request has taken effect or before.", "{ at: 20s, disconnect: any-broker, api: Produce, after: commit }"},
@@ -324,7 +326,7 @@ constexpr ApiRow api_table[] = {
     {"DeleteTopics", 20}, {"DeleteRecords", 21}, {"InitProducerId", 22}, {"OffsetForLeaderEpoch", 23}, {"DescribeConfigs", 32}, {"CreatePartitions", 37},
     {"DeleteGroups", 42}, {"ElectLeaders", 43}, {"IncrementalAlterConfigs", 44}, {"OffsetDelete", 47}, {"Vote", 52}, {"BeginQuorumEpoch", 53},
     {"EndQuorumEpoch", 54}, {"DescribeQuorum", 55}, {"AlterPartition", 56}, {"Envelope", 58}, {"FetchSnapshot", 59}, {"DescribeCluster", 60},
-    {"BrokerRegistration", 62}, {"BrokerHeartbeat", 63}, {"UnregisterBroker", 64}, {"AllocateProducerIds", 67}, {"ControllerRegistration", 70},
+    {"BrokerRegistration", 62}, {"BrokerHeartbeat", 63}, {"UnregisterBroker", 64}, {"AllocateProducerIds", 67}, {"ControllerRegistration", 70}, {"ListConfigResources", 74},
     {"DescribeTopicPartitions", 75},
 };
 
@@ -340,7 +342,7 @@ constexpr ClientKey client_table[] = {
     {"max.request.size", ClientType::bytes, "1048576", "", true, false, "Largest request."},
     {"max.block.ms", ClientType::milliseconds, "60000", "", true, false, "How long a send waits for metadata or memory."},
     {"compression.type", ClientType::choice, "none", "none|gzip|snappy|lz4|zstd", true, false, "Codec of batches."},
-    {"partition.assignment.strategy", ClientType::choice, "range", "range|roundrobin|sticky", false, true, "How a group's leader deals out partitions."},
+    {"partition.assignment.strategy", ClientType::choice, "range,cooperative-sticky", "range|roundrobin|sticky|cooperative-sticky", false, true, "How a group's leader deals out partitions; incremental if all of the list are cooperative."},
     {"auto.offset.reset", ClientType::choice, "earliest", "earliest|latest|none", false, true, "Where a group without a position begins (Java's default is latest; here nothing may be missed)."},
     {"enable.auto.commit", ClientType::flag, "true", "", false, true, "Whether positions are committed by a timer."},
     {"auto.commit.interval.ms", ClientType::milliseconds, "5000", "", false, true, "That timer."},

@@ -208,6 +208,19 @@ Tree Reader::read_fault(const Tree& tree) {
       fault.new_leader = *to;
     }
   }
+  if (row->kind == FaultKind::alter_config && bound["set"].given) {
+    const std::string& text = bound["set"].text;
+    const std::size_t sign = std::min(text.find('='), text.size());
+    fault.config_key = text.substr(0, sign);
+    fault.config_value = text.substr(std::min(sign + 1, text.size()));
+    const auto value = config_value(fault.config_of_broker ? ConfigOf::broker : ConfigOf::topic, fault.config_key, fault.config_value.empty() ? "0" : fault.config_value);
+    if (sign == text.size()) say(bound["set"].at, "expected KEY=VALUE, found '" + text + "'");
+    else if (!fault.config_value.empty() && !value) say(bound["set"].at, value.error());
+    else if (!fault.config_value.empty()) fault.config_value = *value;
+    else if (find_config(fault.config_key) == nullptr) say(bound["set"].at, value.error());
+    if (const ConfigRow* const known = find_config(fault.config_key); known != nullptr && fault.config_of_broker && !known->dynamic)
+      say(bound["set"].at, "'" + fault.config_key + "' cannot be changed while a broker runs");
+  }
   if (bound["to"].given && row->kind == FaultKind::add_partitions) {
     const auto to = parse_integer(bound["to"].text);
     const TopicPlan* const plan = scenario_.topic(fault.topic);
@@ -271,9 +284,18 @@ void Reader::read_target(const FaultRow& row, const Tree& tree, Fault& fault, Tr
       return;
     }
     case TargetForm::topic: {
-      const Key key{kind.c_str(), KeyType::name, nullptr, ""};
+      const Key key{kind.c_str(), row.kind == FaultKind::alter_config ? KeyType::text : KeyType::name, nullptr, ""};
       fault.topic = parse_value(key, tree, problems_, shown).text;
-      if (row.kind == FaultKind::create_topic) {
+      if (row.kind == FaultKind::alter_config) {
+        const auto selector = parse_selector(fault.topic);
+        if (selector && selector->kind == Selector::Kind::all) fault.config_of_broker = "";
+        else if (selector && selector->kind == Selector::Kind::broker) {
+          check_selector(*selector, tree.at);
+          fault.config_of_broker = std::to_string(selector->index);
+        } else {
+          check_partition(fault.topic, -1, tree.at);
+        }
+      } else if (row.kind == FaultKind::create_topic) {
         const bool deleted_before = std::any_of(scenario_.faults.begin(), scenario_.faults.end(), [&](const Fault& before) { return before.kind == FaultKind::delete_topic && before.topic == fault.topic; });
         if (scenario_.topic(fault.topic) != nullptr && !deleted_before) say(tree.at, "there is a topic '" + fault.topic + "' from the start, and no line above deletes it");
       } else {

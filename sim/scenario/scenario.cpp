@@ -12,7 +12,7 @@ std::string_view name_of(FaultKind kind) {
       "kill",        "power-loss", "stop",       "rolling-restart", "pause",        "slow-cpu",     "partition",      "one-way",
       "isolate",     "hold-api",   "drop-api",   "delay",           "loss",         "bandwidth",    "reset",          "slow-disk",
       "stall-disk",  "full-disk",  "disk-error", "sync-error",      "bit-rot",      "misdirect",    "wipe-disk",      "clock-step",
-      "clock-drift", "move-leader", "delete-topic", "create-topic", "add-partitions", "delete-records",
+      "clock-drift", "move-leader", "delete-topic", "create-topic", "add-partitions", "alter-config", "delete-records",
       "inject",      "disconnect",  "advance-clock"};
   return names[static_cast<std::size_t>(kind)];
 }

@@ -176,7 +176,7 @@ enum class FaultKind : std::uint8_t {
   partition, one_way, isolate, hold_api, drop_api, delay, loss, bandwidth, reset,
   slow_disk, stall_disk, full_disk, disk_error, sync_error, bit_rot, misdirect, wipe_disk,
   clock_step, clock_drift,
-  move_leader, delete_topic, create_topic, add_partitions, delete_records,
+  move_leader, delete_topic, create_topic, add_partitions, alter_config, delete_records,
   inject, disconnect, advance_clock,
 };
 constexpr std::size_t fault_kinds = static_cast<std::size_t>(FaultKind::advance_clock) + 1;
@@ -244,12 +244,14 @@ struct Fault {
   bool after_commit = true;                       // disconnect: the request has taken effect
   std::int64_t by_ns = 0;                         // clock-step, may be negative; advance-clock
   std::int64_t drift_ppb = 0;                     // clock-drift, may be negative
-  std::string topic;                              // move-leader, delete-topic, create-topic, add-partitions, delete-records
+  std::string topic;                              // move-leader, delete-topic, create-topic, add-partitions, delete-records, alter-config
   std::int32_t partition = -1;
   std::optional<Selector> new_leader;             // move-leader `to`; none = any other member of the ISR
   std::int32_t partitions = 3;                    // create-topic, add-partitions `to` (new total)
   std::int16_t replication = 3;                   // create-topic
   std::int64_t before_offset = -1;                // delete-records; -1 = the high watermark
+  std::string config_key, config_value;           // alter-config; an empty value removes the key
+  std::optional<std::string> config_of_broker;    // alter-config of a broker (its id) or of all ("")
   std::string position;                           // "file:line:column" of the line that asked for it
   bool drawn = false;                             // from a random phase
   std::size_t phase = 0;                          // which of them

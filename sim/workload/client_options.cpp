@@ -1,6 +1,9 @@
 #include "sim/workload/client_options.h"
 
+#include <algorithm>
 #include <charconv>
+
+#include "core/client/assignors.h"
 
 namespace harrow::sim {
 namespace {
@@ -17,6 +20,16 @@ void read_number(const ConfigMap& map, std::string_view key, Number& out) {
 void read_flag(const ConfigMap& map, std::string_view key, bool& out) {
   const auto found = map.find(key);
   if (found != map.end()) out = found->second == "true";
+}
+/// "range,cooperative-sticky": names that the reader of the scenario has checked.
+std::vector<Assignor> strategy_of(std::string_view list) {
+  std::vector<Assignor> strategy;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(','), list.size());
+    if (const std::optional<Assignor> assignor = assignor_named(list.substr(0, end))) strategy.push_back(*assignor);
+    list.remove_prefix(std::min(end + 1, list.size()));
+  }
+  return strategy;
 }
 void read_shared(const ConfigMap& map, ClientConfig& config) {
   read_number(map, "request.timeout.ms", config.request_timeout_ms);
@@ -67,9 +80,9 @@ ConsumerConfig consumer_config_of(const ConsumerPlan& plan, std::vector<Endpoint
   read_shared(map, config);
   if (const auto reset = map.find("auto.offset.reset"); reset != map.end())
     config.auto_offset_reset = reset->second == "latest" ? OffsetReset::latest : reset->second == "none" ? OffsetReset::none : OffsetReset::earliest;
-  if (const auto id = map.find("group.instance.id"); id != map.end()) config.group_instance_id = id->second;
+  if (const auto id = map.find("group.instance.id"); id != map.end()) config.group_instance_id = id->second + config.client_id.substr(config.client_id.rfind('/'));
   if (const auto assignor = map.find("partition.assignment.strategy"); assignor != map.end())
-    config.partition_assignment_strategy = {assignor->second == "roundrobin" ? Assignor::roundrobin : assignor->second == "sticky" ? Assignor::sticky : Assignor::range};
+    config.partition_assignment_strategy = strategy_of(assignor->second);
   read_flag(map, "enable.auto.commit", config.enable_auto_commit);
   read_flag(map, "check.crcs", config.check_crcs);
   read_number(map, "auto.commit.interval.ms", config.auto_commit_interval_ms);

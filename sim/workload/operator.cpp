@@ -97,6 +97,23 @@ Root Operator::adding(Scope&, Label, std::string topic, std::int32_t total, std:
   later(std::move(done));
 }
 
+void Operator::alter_config(ConfigResource resource, std::string name, ConfigChange change, std::function<void()> done) {
+  machine_.host()->enter([&] { altering(machine_.host()->scope(), Label("alter config"), resource, std::move(name), std::move(change), std::move(done)); });
+}
+
+/// Until somebody takes it: the one broker that may be asked for its own configuration may be down.
+Root Operator::altering(Scope&, Label, ConfigResource resource, std::string name, ConfigChange change, std::function<void()> done) {
+  Host& host = machine_.host()->host();
+  for (;;) {
+    std::vector<ConfigChange> changes(1, change);
+    Task<Result<NamedOutcome>> asking = admin_->alter_configs(resource, name, std::move(changes));
+    const Result<NamedOutcome> answer = co_await asking;
+    if (answer && !is_retriable(answer->code)) break;
+    co_await Sleep(host.timers, after_ms(host.clock.mono(), retry_ms), "alter config");
+  }
+  later(std::move(done));
+}
+
 void Operator::delete_records(TopicPartition partition, Offset before, std::function<void()> done) {
   machine_.host()->enter([&] { trimming(machine_.host()->scope(), Label("delete records"), std::move(partition), before, std::move(done)); });
 }

@@ -21,6 +21,7 @@ class Operator {
   void create_topic(TopicPlan topic, std::function<void()> done) { create_topics({std::move(topic)}, std::move(done)); }
   void delete_topic(std::string topic, std::function<void()> done);
   void add_partitions(std::string topic, std::int32_t total, std::function<void()> done);
+  void alter_config(ConfigResource resource, std::string name, ConfigChange change, std::function<void()> done);
   void delete_records(TopicPartition partition, Offset before, std::function<void()> done);
   /// Makes the broker the leader by an event of the active controller (Kafka's API only re-elects the preferred one).
   void move_leader(std::string topic, std::int32_t partition, NodeId to, std::function<void()> done);
@@ -29,6 +30,7 @@ class Operator {
   Root creating(Scope& scope, Label label, std::vector<TopicPlan> topics, std::function<void()> done);
   Root deleting(Scope& scope, Label label, std::string topic, std::function<void()> done);
   Root adding(Scope& scope, Label label, std::string topic, std::int32_t total, std::function<void()> done);
+  Root altering(Scope& scope, Label label, ConfigResource resource, std::string name, ConfigChange change, std::function<void()> done);
   Root trimming(Scope& scope, Label label, TopicPartition partition, Offset before, std::function<void()> done);
   void later(std::function<void()> done);
 

@@ -185,7 +185,7 @@ for node in 1 2 3; do
   code=0
   wait "${servers[node$node]}" || code=$?
   unset "servers[node$node]"
-  [ "$code" -eq 0 ] || echo "cluster.sh: node $node ended with exit $code when all were stopped at once" >&2
+  [ "$code" -eq 0 ] || fail "node $node ended with exit $code when all were stopped at once"
 done
 "$binary" log verify "$work/data-1" >"$work/verify" || fail "log verify: $(cat "$work/verify")"
 

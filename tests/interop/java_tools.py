@@ -102,6 +102,43 @@ def topics_and_configs(t):
     expect("log.retention.hours=" in said and "num.partitions=" in said, said[:500])
 
 
+def dynamic_configs(t):
+    """Values of brokers and of the whole cluster: taken at once, shown with where they come from, refused as Kafka refuses them."""
+    command = lambda of, *more, kind="brokers", code=0: t.run("kafka.admin.ConfigCommand", *t.at, "--entity-type", kind, *of, *more, code=code)
+    everybody, one, topic = ("--entity-default",), ("--entity-name", "1"), ("--entity-name", "lines-kept")
+    t.create("lines-kept", 1)
+    expect("Completed updating default config" in command(everybody, "--alter", "--add-config", "log.retention.ms=7200000,message.max.bytes=2000000"), "a default of the cluster")
+    expect("Completed updating config for broker 1" in command(one, "--alter", "--add-config", "log.retention.ms=3600000"), "a value of a broker")
+    said = command(everybody, "--describe")
+    expect("log.retention.ms=7200000 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=7200000}" in said, said)
+    said = command(one, "--describe")
+    expect("log.retention.ms=3600000" in said and "DYNAMIC_BROKER_CONFIG:log.retention.ms=3600000, DYNAMIC_DEFAULT_BROKER_CONFIG:log.retention.ms=7200000" in said, said)
+    said = command(topic, "--describe", "--all", kind="topics")
+    expect("max.message.bytes=2000000 sensitive=false synonyms={DYNAMIC_DEFAULT_BROKER_CONFIG:message.max.bytes=2000000, DEFAULT_CONFIG:message.max.bytes=1048588}" in said, said)
+    command(topic, "--alter", "--add-config", "max.message.bytes=3000", kind="topics")
+    said = command(topic, "--describe", kind="topics")
+    expect("DYNAMIC_TOPIC_CONFIG:max.message.bytes=3000, DYNAMIC_DEFAULT_BROKER_CONFIG:message.max.bytes=2000000" in said, said)
+    big = "x" * 5000 + "\n"
+    t.run("ConsoleProducer", *t.at, "--topic", "lines-kept", given=big, code=None)
+    expect(t.offsets("--topic", "lines-kept") == {0: 0}, "the limit counts at once")
+    command(topic, "--alter", "--delete-config", "max.message.bytes", kind="topics")
+    t.run("ConsoleProducer", *t.at, "--topic", "lines-kept", given=big)
+    expect(t.offsets("--topic", "lines-kept") == {0: 1}, "and so does its end")
+    said = command(one, "--alter", "--add-config", "num.partitions=7", code=1)
+    expect("Cannot update these configs dynamically" in said and "num.partitions" in said, said)
+    said = command(one, "--alter", "--add-config", "log.retention.ms=soon", code=1)
+    expect("Invalid value soon for configuration log.retention.ms: Not a number of type LONG" in said, said)
+    said = command(topic, "--alter", "--add-config", "retention.mss=1", kind="topics", code=1)
+    expect("Unknown topic config name: retention.mss" in said, said)
+    command(one, "--alter", "--delete-config", "log.retention.ms")
+    command(everybody, "--alter", "--delete-config", "log.retention.ms,message.max.bytes")
+    said = command(one, "--describe", "--all")
+    expect(re.search(r"log\.retention\.ms=null .*synonyms=\{\}", said) and "log.retention.hours=168 sensitive=false synonyms={DEFAULT_CONFIG:log.retention.hours=168}" in said, said)
+    # These ask for what has a configuration (ListConfigResources) first.
+    for kind in ("client-metrics", "groups"):
+        command((), "--describe", kind=kind)
+
+
 def produce_and_consume(t):
     t.create("lines", 1)
     sent = []
@@ -282,7 +319,7 @@ def program(jars):
         t = Tools(jars, cluster)
         t.make_archive()
         count = None
-        for part in (topics_and_configs, produce_and_consume, offsets_and_groups, performance, cluster_and_files, verifiable, deletion):
+        for part in (topics_and_configs, dynamic_configs, produce_and_consume, offsets_and_groups, performance, cluster_and_files, verifiable, deletion):
             begin = time.monotonic()
             if part is offsets_and_groups:
                 part(t, count)

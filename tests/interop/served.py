@@ -173,15 +173,13 @@ class Cluster:
                 problems.append(f"node {node} had ended with exit {process.returncode}: {self.said(node)}")
                 continue
             self.note_requests(node)
-        # One after the other, so that a quorum stands in which each hands over. The last of several has none: it would wait.
+        # All at once: the last finds no quorum any more in which to hand over, and must not wait for one.
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
         for node, process in self.processes.items():
-            if process.poll() is not None:
+            if any(problem.startswith(f"node {node} had ended") for problem in problems):
                 continue
-            if self.brokers > 1 and node == max(self.processes):
-                process.kill()
-                process.wait()
-                continue
-            process.send_signal(signal.SIGTERM)
             try:
                 code = process.wait(timeout=STOP_S)
             except subprocess.TimeoutExpired:

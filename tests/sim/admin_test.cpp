@@ -173,6 +173,69 @@ TEST_F(AdminTest, changes_and_shows_configurations) {
   EXPECT_EQ(wrong->code, Code::invalid_config);
 }
 
+TEST_F(AdminTest, brokers_take_dynamic_configurations_at_once_and_show_where_a_value_comes_from) {
+  ASSERT_EQ(create(orders()), Code::none);
+  const auto set = [&](const std::string& broker, const std::string& key, const std::string& value) {
+    const auto outcome = answer([&] { return admin->alter_configs(ConfigResource::broker, broker, {{key, value.empty() ? ConfigOperation::remove : ConfigOperation::set, value}}); });
+    kernel.run_until(kernel.now_ns() + ns_per_s);
+    EXPECT_TRUE(outcome);
+    return outcome.value_or(NamedOutcome());
+  };
+  const auto shown = [&](ConfigResource resource, const std::string& name, const std::string& key) -> ConfigEntry {
+    const auto entries = answer([&] { return admin->describe_configs(resource, name); });
+    EXPECT_TRUE(entries);
+    for (const ConfigEntry& entry : entries.value_or(std::vector<ConfigEntry>()))
+      if (entry.name == key) return entry;
+    return {};
+  };
+  const auto retention_of = [&](std::int32_t broker) {
+    const controller::TopicImage* const topic = cluster.topic("orders");
+    for (std::int32_t i = 0; i < 2; ++i)
+      if (const Partition* const replica = cluster.replica(NodeId(broker), TopicIdPartition{topic->id, i})) return replica->log().config().retention_ms;
+    return std::int64_t{0};
+  };
+  const auto source = [](ConfigSource wanted) { return static_cast<std::int8_t>(wanted); };
+  EXPECT_EQ(set("", "log.retention.ms", "5000").code, Code::none);
+  for (std::int32_t broker = 1; broker <= 3; ++broker) EXPECT_EQ(retention_of(broker), 5000) << broker;
+  EXPECT_EQ(shown(ConfigResource::topic, "orders", "retention.ms").source, source(ConfigSource::dynamic_default));
+  EXPECT_EQ(shown(ConfigResource::broker, "", "log.retention.ms").value, "5000");
+  EXPECT_EQ(set("2", "log.retention.ms", "7000").code, Code::none);
+  EXPECT_EQ(retention_of(1), 5000);
+  EXPECT_EQ(retention_of(2), 7000) << "its own value is stronger than everybody's";
+  const ConfigEntry own = shown(ConfigResource::broker, "2", "log.retention.ms");
+  EXPECT_EQ(own.value, "7000");
+  EXPECT_EQ(own.source, source(ConfigSource::dynamic_broker));
+  const auto topic_set = answer([&] { return admin->alter_configs(ConfigResource::topic, "orders", {{"retention.ms", ConfigOperation::set, "9000"}}); });
+  ASSERT_TRUE(topic_set);
+  EXPECT_EQ(set("", "log.retention.ms", "6000").code, Code::none);
+  EXPECT_EQ(retention_of(1), 9000) << "a topic's own value outlives a change of the default";
+  EXPECT_EQ(retention_of(2), 9000);
+  EXPECT_EQ(set("2", "log.retention.ms", "").code, Code::none);
+  EXPECT_EQ(shown(ConfigResource::broker, "2", "log.retention.ms").value, "6000");
+
+  const NamedOutcome read_only = set("2", "num.partitions", "5");
+  EXPECT_EQ(read_only.code, Code::invalid_request);
+  EXPECT_EQ(read_only.message, "Cannot update these configs dynamically: Set(num.partitions)");
+  EXPECT_TRUE(shown(ConfigResource::broker, "2", "num.partitions").read_only);
+  const NamedOutcome wrong = set("", "log.retention.ms", "soon");
+  EXPECT_EQ(wrong.code, Code::invalid_request);
+  EXPECT_EQ(wrong.message, "Invalid value soon for configuration log.retention.ms: Not a number of type LONG");
+  EXPECT_EQ(set("", "log.retention.mss", "1").code, Code::invalid_config);
+  EXPECT_EQ(set("1", "num.io.threads", "100").message, "Dynamic thread count update validation failed for num.io.threads=100, value should not be greater than double the current value 8");
+  EXPECT_EQ(set("1", "num.io.threads", "16").code, Code::none);
+  EXPECT_EQ(shown(ConfigResource::broker, "1", "num.io.threads").value, "16");
+
+  // What a broker was told survives it.
+  EXPECT_EQ(set("3", "log.retention.ms", "8000").code, Code::none);
+  const auto removed = answer([&] { return admin->alter_configs(ConfigResource::topic, "orders", {{"retention.ms", ConfigOperation::remove, ""}}); });
+  ASSERT_TRUE(removed);
+  cluster.kill(NodeId(3));
+  cluster.restart(NodeId(3));
+  kernel.run_until(kernel.now_ns() + 20 * ns_per_s);
+  EXPECT_EQ(retention_of(3), 8000);
+  EXPECT_EQ(retention_of(1), 6000);
+}
+
 TEST_F(AdminTest, lists_offsets_and_deletes_records_of_an_empty_log) {
   ASSERT_EQ(create(orders(1)), Code::none);
   const TopicPartition id{"orders", 0};

@@ -66,6 +66,16 @@ TEST(Cluster, what_is_produced_is_consumed) {
   EXPECT_EQ(traffic.consumer->consumed(), traffic.producer->sent());
 }
 
+TEST(Cluster, all_nodes_told_to_stop_at_once_end_within_a_session) {
+  ClusterPlan plan = plan_of(3, 3);
+  plan.combined = true;
+  Trial run(plan);
+  run.kernel.run_until(20 * ns_per_s);
+  for (int id = 1; id <= 3; ++id) run.cluster.stop(NodeId(id), -1);
+  run.kernel.run_until(35 * ns_per_s);  // a session lasts nine seconds
+  for (int id = 1; id <= 3; ++id) EXPECT_TRUE(run.cluster.down(NodeId(id))) << id;
+}
+
 TEST(Cluster, same_seed_same_hash_other_seed_another) {
   const auto hash = [](std::uint64_t seed) {
     Trial run(plan_of(3, 3), seed);

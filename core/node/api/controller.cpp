@@ -2,7 +2,10 @@
 // 33 AlterConfigs, 37 CreatePartitions, 43 ElectLeaders, 44 IncrementalAlterConfigs); 56 AlterPartition,
 // 62 BrokerRegistration, 63 BrokerHeartbeat, 64 UnregisterBroker and 67 AllocateProducerIds come from brokers only.
 // Who is not (or no longer) the active controller answers NOT_CONTROLLER.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 
 #include "core/node/api/refusals.h"
 
@@ -64,6 +67,62 @@ Task<Response> relay(const RequestContext& context, Request request, Refuse refu
 
 std::int16_t number_of(Code code) { return static_cast<std::int16_t>(to_wire(code)); }
 
+/// What a broker does not even ask the controller for, as in Kafka: the configuration of another node, and numbers of
+/// threads that change by more than a factor of two at once. Empty: nothing is wrong.
+template <class Resource>
+std::string refusal_of_broker(const Broker& broker, const Resource& resource) {
+  if (resource.resource_type != static_cast<std::int8_t>(controller::ConfigResourceType::broker)) return {};
+  const std::string& name = resource.resource_name;
+  std::int32_t id = -1;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), id);
+  const bool is_number = parsed.ec == std::errc() && parsed.ptr == name.data() + name.size();
+  if (!name.empty() && !is_number) return "Node id must be an integer, but it is: " + name;
+  if (!name.empty() && id != broker.id().value()) return fmt::format("Unexpected node id. Expected {}, but received {}", broker.id().value(), id);
+  for (const auto& config : resource.configs) {
+    if constexpr (requires { config.config_operation; })
+      if (config.config_operation != 0) continue;
+    const ConfigRow* const row = find_config(config.name);
+    if (row == nullptr || !config.value) continue;
+    using Key = ConfigKey;
+    const bool counts_threads = row->key == Key::num_io_threads || row->key == Key::num_network_threads || row->key == Key::num_replica_fetchers ||
+                                row->key == Key::num_recovery_threads_per_data_dir || row->key == Key::background_threads || row->key == Key::log_cleaner_threads;
+    const auto wanted = parse_config(*row, *config.value);
+    if (!counts_threads || !wanted) continue;
+    const std::int64_t now = broker.settings().number(row->key);
+    const std::string failed = fmt::format("Dynamic thread count update validation failed for {}={}, value should ", config.name, *wanted);
+    if (*wanted < 1) return failed + "be at least 1";
+    if (*wanted < now / 2) return failed + fmt::format("be at least half the current value {}", now);
+    if (*wanted > now * 2) return failed + fmt::format("not be greater than double the current value {}", now);
+  }
+  return {};
+}
+
+/// The answers of the controller, and between them those that this broker gives itself.
+template <class Response, class Request, class Refuse>
+Task<Response> relay_configs(const RequestContext& context, Request request, Refuse refuse) {
+  std::vector<std::pair<std::size_t, std::string>> refusals;
+  Response response;
+  const Request asked = request;
+  request.resources.clear();
+  for (std::size_t i = 0; i < asked.resources.size(); ++i) {
+    std::string refusal = refusal_of_broker(context.broker(), asked.resources[i]);
+    if (refusal.empty()) request.resources.push_back(asked.resources[i]);
+    else refusals.emplace_back(i, std::move(refusal));
+  }
+  if (!request.resources.empty()) {
+    Task<Response> relaying = relay<Response>(context, std::move(request), refuse);
+    response = co_await relaying;
+  }
+  for (auto& [at, text] : refusals) {
+    auto row = response.responses.emplace(response.responses.begin() + static_cast<std::ptrdiff_t>(std::min(at, response.responses.size())));
+    row->error_code = number_of(Code::invalid_request);
+    row->error_message = std::move(text);
+    row->resource_type = asked.resources[at].resource_type;
+    row->resource_name = asked.resources[at].resource_name;
+  }
+  co_return response;
+}
+
 }  // namespace
 
 #define HARROW_CONTROLLER_CALL(Name, expression)                                                                       \
@@ -73,12 +132,12 @@ std::int16_t number_of(Code code) { return static_cast<std::int16_t>(to_wire(cod
     return expression;                                                                                                 \
   }
 
-#define HARROW_DECIDE_OR_RELAY(function, Name, expression)                                                             \
+#define HARROW_DECIDE_OR_RELAY(function, Name, expression, relay_)                                                     \
   Task<wire::Name##Response> function(const RequestContext& context, wire::Name##Request request) {                    \
     const auto refusal = [](const wire::Name##Request& asked, Code code) { return refuse(asked, code); };              \
     co_await context.host().cpu.spend(Work::handler, 1);                                                               \
     if (!context.on_controller) {                                                                                      \
-      Task<wire::Name##Response> relaying = relay<wire::Name##Response>(context, std::move(request), refusal); \
+      Task<wire::Name##Response> relaying = relay_<wire::Name##Response>(context, std::move(request), refusal); \
       co_return co_await relaying;                                                                                     \
     }                                                                                                                  \
     Task<wire::Name##Response> deciding =                                                                              \
@@ -93,12 +152,12 @@ static wire::ElectLeadersResponse refuse(const wire::ElectLeadersRequest&, Code 
   return response;
 }
 
-HARROW_DECIDE_OR_RELAY(create_topics, CreateTopics, controller.create_topics(request))
-HARROW_DECIDE_OR_RELAY(delete_topics, DeleteTopics, controller.delete_topics(request))
-HARROW_DECIDE_OR_RELAY(create_partitions, CreatePartitions, controller.create_partitions(request))
-HARROW_DECIDE_OR_RELAY(elect_leaders, ElectLeaders, controller.elect_leaders(request))
-HARROW_DECIDE_OR_RELAY(alter_configs, AlterConfigs, controller.alter_configs(request))
-HARROW_DECIDE_OR_RELAY(incremental_alter_configs, IncrementalAlterConfigs, controller.incremental_alter_configs(request))
+HARROW_DECIDE_OR_RELAY(create_topics, CreateTopics, controller.create_topics(request), relay)
+HARROW_DECIDE_OR_RELAY(delete_topics, DeleteTopics, controller.delete_topics(request), relay)
+HARROW_DECIDE_OR_RELAY(create_partitions, CreatePartitions, controller.create_partitions(request), relay)
+HARROW_DECIDE_OR_RELAY(elect_leaders, ElectLeaders, controller.elect_leaders(request), relay)
+HARROW_DECIDE_OR_RELAY(alter_configs, AlterConfigs, controller.alter_configs(request), relay_configs)
+HARROW_DECIDE_OR_RELAY(incremental_alter_configs, IncrementalAlterConfigs, controller.incremental_alter_configs(request), relay_configs)
 
 // From brokers alone: only controllers have these rows.
 template <class Response, class Request>

@@ -61,6 +61,8 @@
 #include "core/wire/join_group_response.h"
 #include "core/wire/leave_group_request.h"
 #include "core/wire/leave_group_response.h"
+#include "core/wire/list_config_resources_request.h"
+#include "core/wire/list_config_resources_response.h"
 #include "core/wire/list_groups_request.h"
 #include "core/wire/list_groups_response.h"
 #include "core/wire/list_offsets_request.h"
@@ -116,6 +118,7 @@ Task<wire::ElectLeadersResponse> elect_leaders(const RequestContext& context, wi
 Task<wire::IncrementalAlterConfigsResponse> incremental_alter_configs(const RequestContext& context, wire::IncrementalAlterConfigsRequest request);
 Task<wire::OffsetDeleteResponse> offset_delete(const RequestContext& context, wire::OffsetDeleteRequest request);
 Task<wire::DescribeQuorumResponse> describe_quorum(const RequestContext& context, wire::DescribeQuorumRequest request);
+Task<wire::ListConfigResourcesResponse> list_config_resources(const RequestContext& context, wire::ListConfigResourcesRequest request);
 Task<wire::DescribeClusterResponse> describe_cluster(const RequestContext& context, wire::DescribeClusterRequest request);
 Task<wire::DescribeProducersResponse> describe_producers(const RequestContext& context, wire::DescribeProducersRequest request);
 Task<wire::DescribeTopicPartitionsResponse> describe_topic_partitions(const RequestContext& context, wire::DescribeTopicPartitionsRequest request);

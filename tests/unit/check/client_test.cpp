@@ -136,6 +136,70 @@ TEST(Check, I48_a_group_that_was_deleted_gives_its_partitions_anew_and_no_other_
   EXPECT_EQ(rig.failed("I48"), 1);
 }
 
+TEST(Check, I48_a_partition_taken_before_another_of_the_same_generation_let_go_of_it_fails) {
+  constexpr TraceKind assigned = TraceKind::partitions_assigned, revoked = TraceKind::partitions_revoked;
+  Clients rig;
+  rig.assign(assigned, "a", {{"orders", 0}}, 3, 2, first_client);
+  rig.assign(assigned, "b", {}, 4, 2, first_client + 1);
+  rig.assign(revoked, "a", {{"orders", 0}}, 4, 1, first_client);
+  rig.assign(assigned, "b", {{"orders", 0}}, 5, 2, first_client + 1);
+  rig.assign(assigned, "c", {{"orders", 0}}, 6, 2, first_client + 2);
+  rig.assign(revoked, "b", {{"orders", 0}}, 5, 1, first_client + 1);
+  EXPECT_EQ(rig.failed("I48"), 0) << "a member that has not noticed the next generation may still believe in its own";
+  rig.assign(assigned, "a", {{"orders", 0}}, 7, 2, first_client);
+  EXPECT_EQ(rig.failed("I48"), 0);
+  rig.assign(revoked, "c", {{"orders", 0}}, 7, 1, first_client + 2);
+  EXPECT_EQ(rig.failed("I48"), 1) << "the one that lets go belongs to the generation in which the other took it";
+}
+
+TEST(Check, I49_a_partition_that_moves_in_a_cooperative_group_may_be_nobodys_for_a_while) {
+  for (const bool cooperative : {false, true}) {
+    JudgeSetup setup = Rig::usual_setup();
+    if (cooperative) setup.cooperative_groups.insert("billing");
+    Clients rig(std::make_unique<View>(), std::move(setup));
+    rig.assign(TraceKind::assignment_made, "a", {{"orders", 0}, {"orders", 1}, {"orders", 2}}, 1, 1);
+    rig.assign(TraceKind::assignment_made, "a", {{"orders", 0}, {"orders", 2}}, 2, 2);
+    rig.assign(TraceKind::assignment_made, "b", {}, 2, 2);
+    EXPECT_EQ(rig.failed("I49"), cooperative ? 0 : 1);
+    rig.assign(TraceKind::assignment_made, "b", {{"orders", 2}}, 3, 1);
+    EXPECT_EQ(rig.failed("I49"), cooperative ? 1 : 2) << "who had it is no longer in the group";
+  }
+}
+
+TEST(Check, I58_goes_on_where_a_partition_stays_with_its_member) {
+  Clients rig;
+  rig.lead(0, 0);
+  for (std::int64_t base = 0; base < 6; ++base) rig.append(0, {.base = base});
+  rig.assign(TraceKind::partitions_assigned, "member", {{"orders", 0}}, 2, 1, first_client + 1);
+  rig.consume(0, 1);
+  rig.assign(TraceKind::partitions_assigned, "member", {{"orders", 0}}, 3, 1, first_client + 1);
+  rig.consume(1, 2);
+  EXPECT_EQ(rig.failed("I58"), 0);
+  rig.consume(4, 5);
+  EXPECT_EQ(rig.failed("I58"), 1) << "nothing was revoked meanwhile";
+  rig.assign(TraceKind::partitions_revoked, "member", {{"orders", 0}}, 3, 1, first_client + 1);
+  rig.assign(TraceKind::partitions_assigned, "member", {{"orders", 0}}, 4, 1, first_client + 1);
+  rig.consume(1, 2);
+  EXPECT_EQ(rig.failed("I58"), 1);
+}
+
+TEST(Check, marks_tell_a_partition_that_is_read_on_from_one_that_is_given_up) {
+  constexpr TraceKind assigned = TraceKind::partitions_assigned;
+  for (const bool revokes : {false, true}) {
+    Clients rig;
+    rig.assign(assigned, "member", {{"orders", 0}, {"orders", 1}}, 2, 1, first_client + 1);
+    rig.group_state(1, 2, 1000);
+    rig.consume(0, 1);
+    if (revokes) rig.assign(TraceKind::partitions_revoked, "member", {{"orders", 0}, {"orders", 1}}, 2, 1, first_client + 1);
+    rig.group_state(3, 3, 2000);
+    rig.assign(assigned, "member", {{"orders", 0}}, 3, 1, first_client + 1);
+    EXPECT_EQ(rig.judge().marks().reached("consumed-during-rebalance"), revokes ? 0 : 1);
+    EXPECT_EQ(rig.judge().marks().reached("static-member-returned"), 0);
+    rig.assign(assigned, "another", {{"orders", 0}}, 3, 1, first_client + 1);
+    EXPECT_EQ(rig.judge().marks().reached("static-member-returned"), 1);
+  }
+}
+
 TEST(Check, I49_a_gap_in_an_assignment_fails) {
   Clients rig;
   rig.assign(TraceKind::assignment_made, "a", {{"orders", 0}, {"orders", 1}}, 1, 2);
@@ -165,6 +229,21 @@ TEST(Check, I50_a_commit_of_an_old_generation_that_was_decided_in_the_new_one_fa
   rig.commit(TraceKind::offset_committed, 4, 4, 0, 1900);
   EXPECT_EQ(rig.failed("I50"), 0);
   rig.commit(TraceKind::offset_committed, 5, 4, 0, 2600);
+  EXPECT_EQ(rig.failed("I50"), 1);
+}
+
+TEST(Check, I50_a_static_member_that_nobody_replaced_is_not_fenced) {
+  const std::string first = "till/0-00000000-0000-4000-8000-000000000001", second = "till/0-00000000-0000-4000-8000-000000000002";
+  Clients rig;
+  const auto fenced = [&](const std::string& member) {
+    const CommitNote note{"billing", member, "", -1, 3, no_offset, WallMs(0), WallMs(1000), Code::fenced_instance_id};
+    rig.emit(TraceKind::commit_refused, 0, "group billing", static_cast<std::int64_t>(Code::fenced_instance_id), 3, &note);
+  };
+  rig.assign(TraceKind::partitions_assigned, first, {{"orders", 0}}, 3, 1, first_client);
+  rig.assign(TraceKind::partitions_assigned, second, {{"orders", 0}}, 3, 1, first_client);
+  fenced(first);
+  EXPECT_EQ(rig.failed("I50"), 0);
+  fenced(second);
   EXPECT_EQ(rig.failed("I50"), 1);
 }
 

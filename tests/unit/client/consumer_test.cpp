@@ -321,6 +321,90 @@ TEST_F(ConsumerTest, a_static_member_comes_back_under_its_instance_id_without_a_
   EXPECT_EQ(again.consumer.generation(), 1);
 }
 
+TEST_F(ConsumerTest, a_cooperative_member_keeps_and_reads_what_stays_with_it) {
+  ConsumerConfig config = consumer_config("g");
+  config.partition_assignment_strategy = {Assignor::cooperative_sticky};
+  Application one(machine, config), two(other_machine, config);
+  one.consumer.subscribe({"orders"});
+  two.consumer.subscribe({"orders"});
+  one.run();
+  ASSERT_TRUE(cluster.run_until([&] { return one.has_seen("assigned 2"); }));
+  bool stored = false;
+  cluster.meddle = [&](std::int32_t, ApiKey api, const std::string&) {
+    if (api == ApiKey::sync_group && !stored) {
+      stored = true;
+      store(0, {"meanwhile 0"});
+      store(1, {"meanwhile 1"});
+    }
+    return Meddling();
+  };
+  two.run();
+  ASSERT_TRUE(cluster.run_until([&] { return two.has_seen("assigned 1"); }));
+  cluster.run_ms(100);
+  EXPECT_EQ(one.events, (Values{"assigned 2", "revoked 1", "assigned 0", "assigned 0"})) << "one partition goes, the other is not touched";
+  EXPECT_EQ(two.events, (Values{"assigned 0", "assigned 1"})) << "it is handed over by a second rebalance";
+  cluster.run_ms(2000);
+  EXPECT_EQ(one.consumer.assignment().size(), 1u);
+  EXPECT_EQ(one.values.size() + two.values.size(), 2u) << "what was read before the hand-over was committed";
+}
+
+TEST_F(ConsumerTest, a_cooperative_member_reads_on_while_its_join_waits) {
+  ConsumerConfig config = consumer_config("g");
+  config.partition_assignment_strategy = {Assignor::cooperative_sticky};
+  Application one(machine, config), two(other_machine, config);
+  one.consumer.subscribe({"orders"});
+  two.consumer.subscribe({"orders"});
+  one.run();
+  two.run();
+  ASSERT_TRUE(cluster.run_until([&] { return one.consumer.assignment().size() == 1 && two.consumer.assignment().size() == 1; }));
+  two.stop = true;
+  ASSERT_TRUE(cluster.run_until([&] { return two.stopped; }));
+  // A third member makes the group rebalance; the second, which does not poll, keeps it waiting.
+  FakeMachine third_machine(cluster, 3);
+  Application three(third_machine, config);
+  three.consumer.subscribe({"orders"});
+  three.run();
+  const int joins = cluster.count(ApiKey::join_group);
+  ASSERT_TRUE(cluster.run_until([&] { return cluster.count(ApiKey::join_group) >= joins + 3; }));
+  store(one.consumer.assignment().at(0).partition, {"read on"});
+  ASSERT_TRUE(until_values(one, 1, 2'000)) << "its join is not answered yet";
+  EXPECT_TRUE(three.events.empty());
+}
+
+TEST_F(ConsumerTest, a_cooperative_member_that_was_forgotten_loses_everything_and_claims_nothing) {
+  ConsumerConfig config = consumer_config("g");
+  config.partition_assignment_strategy = {Assignor::cooperative_sticky};
+  config.max_poll_interval_ms = 10'000;
+  Application app(machine, config);
+  app.consumer.subscribe({"orders"});
+  app.run();
+  ASSERT_TRUE(cluster.run_until([&] { return app.has_seen("assigned 2"); }));
+  app.stop = true;
+  cluster.run_ms(15'000);
+  app.stop = false;
+  app.run();
+  ASSERT_TRUE(cluster.run_until([&] { return app.events.size() == 3; }));
+  EXPECT_EQ(app.events, (Values{"assigned 2", "lost 2", "assigned 2"}));
+}
+
+TEST_F(ConsumerTest, a_static_leader_that_comes_back_assigns_nothing_and_watches_its_topics) {
+  ConsumerConfig config = consumer_config("g");
+  config.group_instance_id = "i-1";
+  {
+    Application app(machine, config);
+    app.consumer.subscribe({"orders"});
+    app.run();
+    ASSERT_TRUE(cluster.run_until([&] { return app.has_seen("assigned 2"); }));
+  }
+  Application again(machine, config);
+  again.consumer.subscribe({"orders"});
+  again.run();
+  ASSERT_TRUE(cluster.run_until([&] { return again.has_seen("assigned 2"); }));
+  cluster.run_ms(10'000);
+  EXPECT_EQ(again.events, (Values{"assigned 2"}));
+  EXPECT_EQ(again.consumer.generation(), 1);
+}
+
 TEST_F(ConsumerTest, destroying_the_consumer_at_any_moment_leaves_nothing_behind) {
   store(0, {"a"});
   for (std::int64_t ms = 0; ms < 40; ++ms) {

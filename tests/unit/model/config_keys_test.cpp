@@ -72,6 +72,22 @@ TEST(ConfigKeys, wrong_values_say_what_was_expected) {
   EXPECT_FALSE(problem_of_broker_configs({{"node.id", "1"}}, false));
 }
 
+TEST(ConfigKeys, clients_are_told_in_kafkas_words) {
+  const auto said = [](ConfigMap overrides) { return problem_of_topic_configs(overrides)->message; };
+  EXPECT_EQ(said({{"segment.bytes", "12"}}), "Invalid value 12 for configuration segment.bytes: Value must be at least 1048576");
+  EXPECT_EQ(said({{"segment.bytes", "many"}}), "Invalid value many for configuration segment.bytes: Not a number of type INT");
+  EXPECT_EQ(said({{"segment.bytes", "99999999999"}}), "Invalid value 99999999999 for configuration segment.bytes: Not a number of type INT");
+  EXPECT_EQ(said({{"retention.ms", "soon"}}), "Invalid value soon for configuration retention.ms: Not a number of type LONG");
+  EXPECT_EQ(said({{"retention.mss", "1"}}), "Unknown topic config name: retention.mss");
+  EXPECT_EQ(said({{"num.partitions", "1"}}), "Unknown topic config name: num.partitions");
+  EXPECT_EQ(said({{"cleanup.policy", "delete,shred"}}), "Invalid value shred for configuration cleanup.policy: String must be one of: delete, compact");
+  EXPECT_EQ(said({{"unclean.leader.election.enable", "yes"}}), "Invalid value yes for configuration unclean.leader.election.enable: Expected value to be either true or false");
+  EXPECT_EQ(said({{"min.cleanable.dirty.ratio", "1.5"}}), "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1.0");
+  const auto fixed = problem_of_broker_configs({{"log.dirs", "/x"}, {"log.retention.ms", "soon"}, {"node.id", "1"}}, true);
+  EXPECT_EQ(fixed->message, "Cannot update these configs dynamically: Set(log.dirs, node.id)");
+  EXPECT_EQ(fixed->kind, ConfigProblem::Kind::read_only);
+}
+
 TEST(ConfigKeys, values_are_shown_as_kafka_writes_them) {
   const ConfigSnapshot defaults;
   EXPECT_EQ(defaults.shown(ConfigKey::min_cleanable_dirty_ratio), "0.5");
