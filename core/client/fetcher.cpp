@@ -439,6 +439,7 @@ void Fetcher::buffer(Held& held, const Bytes& records) {
   while (cursor.next()) {
     const BatchHeader& header = cursor.header();
     if (config_.check_crcs && batch_crc(records, cursor.position(), header) != header.crc) {
+      if (mutated(Bug::F06)) held.position = held.fetch_position = header.end_offset();
       refuse(held, Error{Code::corrupt_message, "a batch has a wrong CRC"});
       return;
     }

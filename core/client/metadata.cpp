@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/base/mutation.h"
 #include "core/wire/metadata_request.h"
 
 namespace harrow {
@@ -123,7 +124,8 @@ bool Metadata::apply(const wire::MetadataResponse& response) {
       if (topic.code == Code::unknown_topic_or_partition) topic.partitions.clear();
       continue;
     }
-    const bool other_topic = topic.id != told.topic_id;  // deleted and made anew: what was known is about another one
+    // Deleted and made anew: what was known is about another one.
+    const bool other_topic = topic.id != told.topic_id && !mutated(Bug::F08);
     topic.id = told.topic_id;
     topic.internal = told.is_internal;
     if (other_topic) topic.partitions.clear();

@@ -125,7 +125,7 @@ bool Producer::Sender::may_retry(Batch& batch, const Answer& answer) {
     if (answer.code == Code::out_of_order_sequence_number) {
       // An answer that only follows from an older batch's failure is tried again as it is; the oldest batch itself can
       // only go on under a new epoch.
-      if (partition.unresolved || (!batch.sequence_reset && is_next_sequence(batch))) needs_epoch();
+      if (partition.unresolved || mutated(Bug::P11) || (!batch.sequence_reset && is_next_sequence(batch))) needs_epoch();
       return true;
     }
     if (answer.code == Code::unknown_producer_id) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/base/mutation.h"
 #include "core/group/records.h"
 #include "core/group/shard.h"
 
@@ -232,6 +233,7 @@ void Shard::replace_static_member(Draft& draft, Group& group, const std::string&
   switch (group.state) {
     case GroupState::stable:
       if (choose_protocol(group) != group.protocol_name) return prepare_rebalance(draft, group);
+      if (mutated(Bug::G10)) return committed_static_join(draft, then);
       // Nothing moves but the id; it must survive this coordinator, or the next one would fence the living member.
       draft.outcome.records.push_back(group_record(group));
       draft.batch.then.push_back(std::move(then));

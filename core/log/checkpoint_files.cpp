@@ -176,6 +176,9 @@ Task<Result<LogDirState>> open_log_dir(Disk& disk, std::string dir) {
   if (!log_starts) co_return pass(log_starts.error());
   Result<OffsetCheckpoint> high_watermarks = co_await read_offset_checkpoint(disk, in_dir(dir, replication_offset_checkpoint));
   if (!high_watermarks) co_return pass(high_watermarks.error());
+  Result<OffsetCheckpoint> cleaned_ends = co_await read_offset_checkpoint(disk, in_dir(dir, cleaner_checkpoint));
+  if (!cleaned_ends) co_return pass(cleaned_ends.error());
+  state.cleaned_ends = std::move(*cleaned_ends);
   state.recovery_points = std::move(*recovery_points);
   state.log_starts = std::move(*log_starts);
   state.high_watermarks = std::move(*high_watermarks);

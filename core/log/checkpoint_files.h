@@ -23,6 +23,7 @@ using OffsetCheckpoint = std::map<TopicPartition, Offset>;
 constexpr std::string_view replication_offset_checkpoint = "replication-offset-checkpoint";
 constexpr std::string_view recovery_point_checkpoint = "recovery-point-offset-checkpoint";
 constexpr std::string_view log_start_checkpoint = "log-start-offset-checkpoint";
+constexpr std::string_view cleaner_checkpoint = "cleaner-offset-checkpoint";
 std::string to_text(const OffsetCheckpoint& checkpoint);
 /// malformed_input for anything but version 0 with its promised lines.
 Result<OffsetCheckpoint> parse_offset_checkpoint(std::string_view text);
@@ -53,6 +54,7 @@ struct LogDirState {
   OffsetCheckpoint recovery_points;
   OffsetCheckpoint log_starts;
   OffsetCheckpoint high_watermarks;
+  OffsetCheckpoint cleaned_ends;
 };
 /// Reads the checkpoints and takes the clean-shutdown mark away, durably, before any log is loaded: a crash while loading
 /// must not look like a clean stop.

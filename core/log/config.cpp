@@ -1,5 +1,7 @@
 #include "core/log/config.h"
 
+#include <algorithm>
+
 namespace harrow {
 
 LogConfig log_config_of(const ConfigSnapshot& topic) {
@@ -18,6 +20,12 @@ LogConfig log_config_of(const ConfigSnapshot& topic) {
   config.producer_expiration_ms = topic.number(Key::producer_id_expiration_ms);
   config.deletes = topic.lists(Key::cleanup_policy, "delete");
   config.compacts = topic.lists(Key::cleanup_policy, "compact");
+  config.min_cleanable_ratio_millionths = topic.number(Key::min_cleanable_dirty_ratio);
+  config.min_compaction_lag_ms = topic.number(Key::min_compaction_lag_ms);
+  config.max_compaction_lag_ms = topic.number(Key::max_compaction_lag_ms);
+  config.delete_retention_ms = topic.number(Key::delete_retention_ms);
+  // The active segment is never compacted: what must be compacted by then may not stay in it longer.
+  if (config.compacts) config.segment_ms = std::min(config.segment_ms, config.max_compaction_lag_ms);
   AppendRules& rules = config.append_rules;
   rules.max_message_bytes = static_cast<std::uint32_t>(topic.number(Key::max_message_bytes));
   rules.needs_key = config.compacts;

@@ -22,6 +22,10 @@ struct LogConfig {
   std::int64_t producer_expiration_ms = 86'400'000;
   bool deletes = true;    // cleanup.policy holds delete
   bool compacts = false;  // cleanup.policy holds compact
+  std::int64_t min_cleanable_ratio_millionths = 500'000;  // dirty bytes of all that can be compacted
+  std::int64_t min_compaction_lag_ms = 0;
+  std::int64_t max_compaction_lag_ms = INT64_MAX;
+  std::int64_t delete_retention_ms = 86'400'000;  // of tombstones, once what they delete is gone
   AppendRules append_rules;
 };
 

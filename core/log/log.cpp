@@ -92,7 +92,8 @@ Result<bool> Log::roll_if_due(const BatchHeader& header, std::uint64_t bytes, Wa
     TRY_VOID(drop_segments(segments_.size() - 1, segments_.size(), now));
     return create_segment(header.base_offset);
   }
-  return roll(header.base_offset);
+  // Segments join, even where a follower's leader has compacted batches away: a load takes an early end for a lost tail.
+  return roll(header.last_offset() - end_ > INT32_MAX ? header.base_offset : end_);
 }
 
 Result<Appended> Log::append_as_leader(const Bytes& batches, LeaderEpoch leader_epoch, AppendOrigin origin, WallMs now) {

@@ -62,6 +62,7 @@ class Log {
     bool clean = false;             // the last stop was clean: no batch needs to be looked at
     Offset recovery_point{0};       // from the checkpoint
     Offset log_start{0};            // from the checkpoint
+    Offset cleaned_end{0};          // from the cleaner's checkpoint
     WallMs now{0};
   };
   /// Opens or creates the log's folder and brings it into order. corrupt_message: records below the recovery point are
@@ -79,6 +80,8 @@ class Log {
 
   Offset start_offset() const { return start_; }
   Offset end_offset() const { return end_; }
+  /// Compaction has been here: below it each key's records are those that some pass left. Never above the log's end.
+  Offset cleaned_end() const { return std::max(cleaned_end_, start_); }
   /// Everything below is durable.
   Offset durable_end() const { return durable_end_; }
   /// What the recovery checkpoint may say: below it nothing needs to be looked at after a crash. One less than the durable
@@ -165,6 +168,7 @@ class Log {
   struct Peek;
   class Walk;
   friend class LogRecovery;
+  friend class LogCleaner;
   struct DyingFiles {
     std::vector<std::string> paths;
     WallMs due;
@@ -221,6 +225,7 @@ class Log {
   Offset start_{0};
   Offset end_{0};
   Offset durable_end_{0};
+  Offset cleaned_end_{0};
   Offset flush_target_ = no_offset;  // of the flush under way; truncation lowers it
   WallMs unflushed_since_{-1};
   EpochCache epochs_;
@@ -231,7 +236,7 @@ class Log {
   std::vector<DyingFiles> dying_;
   FilePtr epoch_file_;  // while it is not synced
   List<Hook> flush_waits_;
-  std::uint32_t changes_ = 0;  // truncations and deletions: readers that waited look again
+  std::uint32_t changes_ = 0;  // truncations, deletions, compactions: readers that waited look again
   std::uint32_t folder_changes_ = 0;  // names made, changed or removed in the folder
   std::uint32_t folder_synced_ = 0;   // how many of them are durable
   bool folder_named_ = true;  // the folder's own name is durable

@@ -1,6 +1,7 @@
 #include "core/log/recovery.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "core/base/mutation.h"
 #include "core/log/file_reader.h"
@@ -24,6 +25,8 @@ Task<Result<std::unique_ptr<Log>>> Log::load(Place place, LoadOptions options) {
 }
 
 Task<Result<bool>> LogRecovery::run() {
+  const Result<bool> swapped = co_await finish_swaps();
+  if (!swapped) co_return pass(swapped.error());
   if (const auto found = find_files(); !found) co_return pass(found.error());
   const Result<bool> epochs = co_await read_epochs();
   if (!epochs) co_return pass(epochs.error());
@@ -41,6 +44,79 @@ Task<Result<bool>> LogRecovery::run() {
   if (!producers) co_return pass(producers.error());
   const LogNote note{log_.place_.name.topic, log_.place_.name.partition, options_.clean, options_.recovery_point, log_.place_.topic_id};
   log_.place_.trace.emit(TraceKind::log_loaded, log_.subject_, log_.start_.value(), log_.end_.value(), &note);
+  co_return true;
+}
+
+// A compaction that a crash interrupted. Under `.cleaned` a new segment is none; the `.swap` name of its log file says that it
+// is whole and durable, and then the old ones are none.
+Task<Result<bool>> LogRecovery::finish_swaps() {
+  Disk& disk = log_.place_.disk;
+  const Result<std::vector<std::string>> names = disk.list(log_.folder_);
+  if (!names) co_return pass(names.error());
+  Offset least_cleaned(INT64_MAX);
+  Offset deleted_up_to = no_offset;
+  std::vector<std::pair<Offset, std::string>> swaps;  // base and kind
+  for (const std::string& name : *names) {
+    if (const auto base = segment_offset_of(name, ".log.deleted")) deleted_up_to = std::max(deleted_up_to, *base);
+    for (const char* const kind : {".log", ".index", ".timeindex", ".txnindex"}) {
+      if (const auto base = segment_offset_of(name, std::string(kind) + ".cleaned")) least_cleaned = std::min(least_cleaned, *base);
+      if (const auto base = segment_offset_of(name, std::string(kind) + ".swap")) swaps.emplace_back(*base, kind);
+    }
+  }
+  // A deletion at the log's beginning stops the compaction of what it deletes: then the swap was taken back, and that was lost.
+  const auto valid = [&](Offset base) { return base < least_cleaned && base > deleted_up_to; };
+  for (const auto& [base, kind] : swaps) {
+    if (kind != ".log" || !valid(base)) continue;
+    const Result<bool> finished = co_await finish_swap(base);
+    if (!finished) co_return pass(finished.error());
+  }
+  // What is left belongs to no log file of its name: either the log file has its final name already, and then the indexes
+  // are made anew from it, or it never got this far.
+  for (const auto& [base, kind] : swaps) {
+    const std::string path = log_.folder_ + "/" + segment_file_name(base, kind);
+    if (!disk.exists(path + ".swap")) continue;
+    const bool index = kind == ".index" || kind == ".timeindex";
+    if (index && valid(base)) {
+      if (const auto gone = disk.remove(path); !gone) co_return pass(gone.error());
+    }
+    const bool named = kind == ".txnindex" && valid(base);  // it cannot be made anew
+    if (const auto done = named ? disk.rename(path + ".swap", path) : disk.remove(path + ".swap"); !done) co_return pass(done.error());
+    ++log_.folder_changes_;
+  }
+  co_return true;
+}
+
+Task<Result<bool>> LogRecovery::finish_swap(Offset base) {
+  Disk& disk = log_.place_.disk;
+  const std::string stem = log_.folder_ + "/" + segment_file_name(base, "");
+  const Result<FilePtr> file = disk.open(stem + ".log.swap", OpenMode::existing);
+  if (!file) co_return pass(file.error());
+  FileReader reader(*file, 0, (*file)->size());
+  Offset end = base;
+  while (true) {
+    const Result<FileReader::Found> found = co_await reader.look(true);
+    if (!found) co_return pass(found.error());
+    // A device that lied: then the old segments are the log.
+    if (*found == FileReader::Found::bad || (*found == FileReader::Found::end && end == base)) co_return true;
+    if (*found == FileReader::Found::end) break;
+    end = reader.header().end_offset();
+    reader.advance();
+  }
+  const Result<std::vector<std::string>> names = disk.list(log_.folder_);
+  if (!names) co_return pass(names.error());
+  for (const std::string& name : *names)
+    for (const char* const kind : {".log", ".index", ".timeindex", ".txnindex", ".snapshot"}) {
+      const auto old = segment_offset_of(name, kind);
+      if (!old || *old < base || *old >= end || (*old == base && std::string_view(kind) == ".snapshot")) continue;
+      if (*old == base && std::string_view(kind) == ".log") continue;  // replaced in one step below
+      if (const auto gone = disk.remove(log_.folder_ + "/" + name); !gone) co_return pass(gone.error());
+    }
+  for (const char* const kind : {".index", ".timeindex", ".txnindex", ".log"}) {
+    if (!disk.exists(stem + kind + ".swap")) continue;
+    if (const auto renamed = disk.rename(stem + kind + ".swap", stem + kind); !renamed) co_return pass(renamed.error());
+  }
+  ++log_.folder_changes_;
+  log_.place_.trace.emit(TraceKind::swap_finished, log_.subject_, base.value(), end.value());
   co_return true;
 }
 
@@ -156,7 +232,7 @@ void LogRecovery::note_epoch(const BatchHeader& header) {
 
 Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
   const bool last = index + 1 == log_.segments_.size();
-  const Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
+  Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
   const Offset before = next_;
   log_.segments_[index].sealed = !last;
   log_.segments_[index].set_append_time(options_.now);
@@ -170,11 +246,15 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
     scan = !*believed;
   }
   // A cut that was under way may have taken pieces of the log below an older checkpoint: what follows a hole goes, too.
-  const bool must_join = !options_.clean && !last && !log_.config().compacts;
-  if (!scan && (last || must_join)) {
+  if (!scan && (last || !options_.clean)) {
     const Result<bool> whole = co_await read_tail(index);
     if (!whole) co_return pass(whole.error());
-    scan = !*whole || next_ != (last ? next_ : upper);
+    if (*whole && !last && next_ > upper) {
+      const Result<bool> dropped = drop_swallowed(index);
+      if (!dropped) co_return pass(dropped.error());
+      if (*dropped) upper = index + 1 == log_.segments_.size() ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
+    }
+    scan = !*whole || (!last && (next_ > upper || (next_ < upper && !may_end_early(log_.segments_[index].base()))));
   }
   if (scan) {
     next_ = before;
@@ -190,6 +270,24 @@ Task<Result<bool>> LogRecovery::load_segment(std::size_t index) {
   segment.indexes_synced = true;
   if (!last) next_ = upper;
   co_return true;
+}
+
+Result<bool> LogRecovery::drop_swallowed(std::size_t index) {
+  std::size_t to = index + 1;
+  while (to < log_.segments_.size() && log_.segments_[to].base() < next_) {
+    const Offset end = to + 1 < log_.segments_.size() ? log_.segments_[to + 1].base() : Offset(INT64_MAX);
+    // Only what is below the recovery point was ever compacted; a segment that nothing was appended to is a cut's.
+    if (end > next_ || next_ > options_.recovery_point || log_.segments_[to].size() == 0) return false;
+    ++to;
+  }
+  for (std::size_t gone = index + 1; gone < to; ++gone) {
+    const Offset base = log_.segments_[gone].base();
+    for (const char* const kind : {".log", ".index", ".timeindex", ".txnindex"})
+      TRY_VOID(log_.place_.disk.remove(log_.folder_ + "/" + segment_file_name(base, kind)));
+  }
+  log_.segments_.erase(log_.segments_.begin() + static_cast<std::ptrdiff_t>(index) + 1, log_.segments_.begin() + static_cast<std::ptrdiff_t>(to));
+  ++log_.folder_changes_;
+  return true;
 }
 
 Task<Result<bool>> LogRecovery::read_indexes(std::size_t index) {
@@ -250,34 +348,52 @@ Task<Result<bool>> LogRecovery::scan_segment(std::size_t index) {
   const Offset upper = last ? Offset(INT64_MAX) : log_.segments_[index + 1].base();
   const Offset base = log_.segments_[index].base();
   const std::uint64_t size = log_.segments_[index].size();
-  log_.segments_[index].adopt_indexes(OffsetIndex(), TimeIndex());
   if (scanned_from_ == no_offset) scanned_from_ = base;
-  next_ = std::max(next_, base);
-  // Only compaction leaves gaps, and it keeps away from what is not durable yet: there an offset that jumps is damage
-  // (the CRC does not cover it).
+  const Offset first = std::max(next_, base);
   const bool doubted = !options_.clean && upper > options_.recovery_point;
-  FileReader reader(log_.segments_[index].file(), 0, size);
   bool bad = false;
   bool outlived = false;  // the rest was cut off before the next segment began, but the cut was lost
-  while (true) {
-    const Result<FileReader::Found> found = co_await reader.look(true);
-    if (!found) co_return pass(found.error());
-    if (*found == FileReader::Found::end) break;
-    outlived = next_ == upper;
-    if (outlived) break;
-    bad = *found == FileReader::Found::bad || reader.header().base_offset < next_ ||
-          (doubted && (reader.header().base_offset > next_ || reader.header().leader_epoch < log_.epochs_.latest())) || reader.header().end_offset() > upper ||
-          reader.header().last_offset() - base > INT32_MAX;
-    if (bad) break;
-    log_.segments_[index].note_scanned(log_.config(), reader.header(), reader.position());
-    note_epoch(reader.header());
-    saw_producer_ = saw_producer_ || reader.header().has_producer();
-    next_ = reader.header().end_offset();
-    reader.advance();
+  std::uint64_t valid = 0;
+  std::uint64_t damaged_from = size;
+  for (bool again = true; again;) {
+    again = bad = outlived = false;
+    next_ = first;
+    log_.segments_[index].adopt_indexes(OffsetIndex(), TimeIndex());
+    // Offsets jump where compaction has been, and a follower copies what it left. But no CRC covers an offset: a jump is damage
+    // if what follows does not go on from there, or if nothing follows and the log is not known to be compacted.
+    std::optional<std::uint64_t> jump;  // where the batch before begins, if its offset jumped
+    FileReader reader(log_.segments_[index].file(), 0, size);
+    while (true) {
+      const Result<FileReader::Found> found = co_await reader.look(true);
+      if (!found) co_return pass(found.error());
+      const bool ends = *found == FileReader::Found::end;
+      outlived = !ends && next_ == upper;
+      if (outlived) break;
+      const bool back = *found == FileReader::Found::batch && reader.header().base_offset < next_;
+      bad = !ends && (*found == FileReader::Found::bad || back || reader.position() >= damaged_from ||
+                      (doubted && reader.header().leader_epoch < log_.epochs_.latest()) || reader.header().end_offset() > upper ||
+                      reader.header().last_offset() - base > INT32_MAX);
+      if (ends || bad) {
+        again = jump && (back || (!compacts_ && next_ != upper));
+        break;
+      }
+      if (jump) compacts_ = true;
+      jump.reset();
+      if (doubted && reader.header().base_offset > next_) jump = reader.position();
+      log_.segments_[index].note_scanned(log_.config(), reader.header(), reader.position());
+      note_epoch(reader.header());
+      saw_producer_ = saw_producer_ || reader.header().has_producer();
+      next_ = reader.header().end_offset();
+      reader.advance();
+    }
+    valid = reader.position();
+    if (again) {
+      damaged_from = *jump;
+      if (log_.epochs_.truncate_from_end(log_.segments_[index].base())) epochs_changed_ = true;
+    }
   }
-  const std::uint64_t valid = reader.position();
   // A segment that ends early lost its tail, even if it ends with a whole batch.
-  const bool hole = !bad && !last && next_ < upper && !options_.clean && (doubted || !log_.config().compacts);
+  const bool hole = !bad && !last && next_ < upper && !options_.clean && (doubted || !may_end_early(base));
   if (bad && next_ < options_.recovery_point)
     co_return error(Code::corrupt_message, "records below the recovery point are damaged");
   Segment& segment = log_.segments_[index];
@@ -324,6 +440,7 @@ Result<bool> LogRecovery::settle() {
   log_.start_ = std::max(options_.log_start, log_.segments_.front().base());
   log_.durable_end_ = options_.clean && scanned_from_ == no_offset ? log_.end_ : std::min(options_.recovery_point, log_.end_);
   log_.durable_end_ = std::max(log_.durable_end_, log_.segments_.front().base());
+  log_.cleaned_end_ = options_.cleaned_end > log_.end_ ? log_.start_ : options_.cleaned_end;
   if (log_.durable_end_ < log_.end_) log_.unflushed_since_ = options_.now;
   if (log_.start_ > log_.end_) {
     // What was left is all below the log start: begin anew there.
@@ -331,7 +448,7 @@ Result<bool> LogRecovery::settle() {
     TRY_VOID(log_.drop_snapshots_above(no_offset));
     TRY_VOID(log_.drop_segments(0, log_.segments_.size(), WallMs(-1)));
     TRY_VOID(log_.create_segment(start));
-    log_.end_ = log_.durable_end_ = start;
+    log_.end_ = log_.durable_end_ = log_.cleaned_end_ = start;
     log_.epochs_.clear();
     epochs_changed_ = true;
     saw_producer_ = false;

@@ -133,6 +133,18 @@ Result<bool> Segment::seal(Disk& disk, const std::string& folder) {
   return true;
 }
 
+void Segment::close_scanned() {
+  sealed = true;
+  if (max_timestamp_.value() < 0) return;
+  const TimeEntry last{max_timestamp_, static_cast<std::uint32_t>(offset_of_max_ - base_)};
+  if (time_index_.grows_with(last)) time_index_.add(last);
+}
+
+void Segment::take_age_of(const Segment& other) {
+  if (first_append_.value() < 0) first_append_ = other.first_append_;
+  last_append_ = other.last_append_;
+}
+
 Result<bool> Segment::write_indexes(Disk& disk, const std::string& folder, const LogConfig& config, bool open) {
   if (open && offset_index_.entries().empty()) {
     // Nothing to say yet: no file, as for a new segment.

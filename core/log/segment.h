@@ -27,6 +27,8 @@ class Segment {
   const FilePtr& file() const { return file_; }
   WallMs max_timestamp() const { return max_timestamp_; }
   Offset offset_of_max_timestamp() const { return offset_of_max_; }
+  /// Of the first batch; -1 while that is not known.
+  WallMs first_timestamp() const { return first_timestamp_; }
   /// What retention by time compares: the largest timestamp, or the time of the last append if records have none.
   WallMs age_timestamp() const { return max_timestamp_.value() >= 0 ? max_timestamp_ : last_append_; }
   const OffsetIndex& offset_index() const { return offset_index_; }
@@ -43,6 +45,10 @@ class Segment {
                     WallMs now);
   /// The same in memory only, while a file is scanned; write_indexes() follows.
   void note_scanned(const LogConfig& config, const BatchHeader& header, std::uint64_t position);
+  /// What was scanned is all: the last time entry, in memory only, and a segment that takes no more.
+  void close_scanned();
+  /// A segment that takes another one's place has its age.
+  void take_age_of(const Segment& other);
   /// Final time entry, index files made and cut to size: at roll and at close.
   Result<bool> seal(Disk& disk, const std::string& folder);
   /// Writes both index files anew from memory; `open` ones get their full size.

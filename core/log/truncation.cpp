@@ -47,14 +47,21 @@ Result<Log::Cut> Log::plan_cut(Offset offset, Peek& peek) const {
   Cut cut;
   cut.segment = segment_index_of(offset);
   const Segment& segment = segments_[cut.segment];
-  Walk walk(segment, segment.floor_position(offset), peek);
+  // In what was compacted, batches need not join: the log then ends where the last one that stays does.
+  const bool gaps = config().compacts || offset < cleaned_end();
+  std::uint64_t from = segment.floor_position(offset);
+  if (gaps && from > 0) from = segment.offset_index().floor_of_position(from - 1);
+  Walk walk(segment, from, peek);
+  Offset passed = segment.base();
   cut.end = offset;
   while (true) {
     TRY(const bool more, walk.next());
     if (!more || walk.header().last_offset() >= offset) {
       if (more) cut.end = std::min(offset, walk.header().base_offset);
+      if (gaps) cut.end = std::min(cut.end, passed);
       break;
     }
+    passed = walk.header().end_offset();
   }
   cut.position = walk.position();
   Walk tail(segment, segment.tail_position(cut.end), peek);
@@ -99,6 +106,7 @@ Result<bool> Log::truncate_to(Offset offset) {
   jitter_ms_ = -1;
   end_ = cut.end;
   durable_end_ = std::min(durable_end_, end_);
+  cleaned_end_ = std::min(cleaned_end_, end_);  // what comes there next is another history
   flush_target_ = std::min(flush_target_, end_);
   producers_ = std::move(cut.producers);
   std::erase_if(aborted_, [this](const AbortedTransaction& entry) { return entry.last_offset >= end_; });
@@ -126,6 +134,7 @@ Result<bool> Log::truncate_fully_and_start_at(Offset offset) {
   end_ = offset;
   start_ = offset;
   durable_end_ = offset;
+  cleaned_end_ = offset;
   if (flush_target_ != no_offset) flush_target_ = offset;
   unflushed_since_ = WallMs(-1);
   producers_.clear();

@@ -1,5 +1,7 @@
 #include "core/model/batch_builder.h"
 
+#include <algorithm>
+
 #include "core/base/buffer.h"
 #include "core/model/crc32c.h"
 
@@ -53,7 +55,10 @@ std::uint32_t BatchBuilder::record_bound(std::optional<std::string_view> key, st
 void BatchBuilder::add_at(std::int32_t offset_delta, WallMs timestamp, std::optional<std::string_view> key,
                           std::optional<std::string_view> value, std::span<const RecordHeader> headers) {
   CHECK(offset_delta >= next_delta_);
-  if (count_ == 0) base_timestamp_ = max_timestamp_ = timestamp;
+  if (count_ == 0) {
+    base_timestamp_ = options_.delete_horizon.value() >= 0 ? options_.delete_horizon : timestamp;
+    max_timestamp_ = timestamp;
+  }
   if (timestamp > max_timestamp_) max_timestamp_ = timestamp;
   const std::int64_t timestamp_delta = timestamp - base_timestamp_;
   const std::uint32_t body =
@@ -97,8 +102,8 @@ Bytes BatchBuilder::build() {
   header.leader_epoch = options_.leader_epoch;
   header.attributes = static_cast<std::int16_t>(
       (count_ > 0 ? static_cast<int>(options_.codec) : 0) | static_cast<int>(options_.timestamp_type) << 3 |
-      (options_.transactional ? 0x10 : 0) | (options_.control ? 0x20 : 0));
-  header.last_offset_delta = next_delta_ == 0 ? 0 : next_delta_ - 1;
+      (options_.transactional ? 0x10 : 0) | (options_.control ? 0x20 : 0) | (options_.delete_horizon.value() >= 0 ? 0x40 : 0));
+  header.last_offset_delta = std::max(next_delta_ == 0 ? 0 : next_delta_ - 1, options_.last_offset_delta);
   header.base_timestamp = base_timestamp_;
   header.max_timestamp = max_timestamp_;
   header.producer_id = options_.producer_id;

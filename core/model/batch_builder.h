@@ -20,6 +20,8 @@ struct BatchOptions {
   std::int32_t base_sequence = -1;
   bool transactional = false;
   bool control = false;
+  WallMs delete_horizon{-1};            // the base timestamp then, and marked as such
+  std::int32_t last_offset_delta = -1;  // at least; else the last record's
   std::uint32_t expected_bytes = 512;
 };
 

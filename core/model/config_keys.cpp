@@ -208,7 +208,15 @@ tl::expected<std::int64_t, ConfigProblem> parse_config(const ConfigRow& row, std
 }
 
 std::optional<ConfigProblem> problem_of_topic_configs(const ConfigMap& overrides) {
-  return problem_of(overrides, ConfigScope::topic, false);
+  if (auto wrong = problem_of(overrides, ConfigScope::topic, false)) return wrong;
+  const auto number_of = [&overrides](ConfigKey key) {
+    const ConfigRow& row = row_of(key);
+    const auto set = overrides.find(row.name);
+    return *parse_config(row, set == overrides.end() ? row.default_text : std::string_view(set->second));
+  };
+  const std::int64_t least = number_of(ConfigKey::min_compaction_lag_ms), most = number_of(ConfigKey::max_compaction_lag_ms);
+  if (least <= most) return std::nullopt;
+  return ConfigProblem{fmt::format("conflict topic config setting min.compaction.lag.ms ({}) > max.compaction.lag.ms ({})", least, most)};
 }
 std::optional<ConfigProblem> problem_of_broker_configs(const ConfigMap& values, bool while_running) {
   return problem_of(values, ConfigScope::broker, while_running);

@@ -148,6 +148,14 @@ Bytes with_log_append_time(const Bytes& batch, const BatchHeader& header, WallMs
 /// The same records under another codec.
 Result<Bytes> with_codec(const Bytes& batch, Codec codec);
 
+/// What compaction leaves of a batch: some of its records, at their offsets, under the same codec. The batch keeps its
+/// base and last offset, so its last sequence, too. `delete_horizon` (-1: none) goes where the base timestamp was.
+Bytes with_records(const BatchHeader& header, std::span<const Record> kept, WallMs delete_horizon);
+/// The header alone: a batch without records that keeps its offsets, sequence and time.
+Bytes without_records(const BatchHeader& header);
+/// When tombstones and markers of this batch may go; nothing before the first cleaning that kept them.
+std::optional<WallMs> delete_horizon_of(const BatchHeader& header);
+
 /// What a broker asks of a batch that a client sends.
 struct AppendRules {
   std::uint32_t max_message_bytes = 1048588;

@@ -35,6 +35,17 @@ struct SegmentNote {
   WallMs now;
   std::int64_t retention_ms, retention_bytes;
 };
+/// segments_cleaned: one new segment took the place of old ones.
+struct CleanNote {
+  std::string_view topic;
+  std::int32_t partition;
+  Uuid topic_id;
+  Offset base_offset, end_offset;         // of the old segments
+  Offset first_dirty, map_end;            // what the pass knows the newest offsets of keys for
+  WallMs now;
+  std::int64_t delete_retention_ms;
+  const std::vector<Bytes>* batches;      // of the new segment
+};
 /// log_loaded: what recovery found.
 struct LogNote {
   std::string_view topic;

@@ -45,6 +45,8 @@ Root Broker::retain(Scope&, Label) {
 }
 
 Task<Result<bool>> Broker::write_checkpoints(bool recovery_points) {
+  co_await checkpoint_turn_.take(1);
+  const CheckpointTurn turn(checkpoint_turn_);
   OffsetCheckpoint marks, starts;
   for (const auto& [id, partition] : partitions_) {
     if (recovery_points) {
@@ -64,6 +66,12 @@ Task<Result<bool>> Broker::write_checkpoints(bool recovery_points) {
     }
   }
   const std::string folder = config_.log_dir + "/";
+  // From here on the file may say the one or the other.
+  for (auto known = recovery_points_on_disk_.begin(); recovery_points && known != recovery_points_on_disk_.end();) {
+    const auto mark = marks.find(known->first);
+    if (mark != marks.end()) known->second = std::min(known->second, mark->second);
+    known = mark == marks.end() ? recovery_points_on_disk_.erase(known) : std::next(known);
+  }
   Task<Result<bool>> writing = write_durably(host_.disk, folder + std::string(recovery_points ? recovery_point_checkpoint : replication_offset_checkpoint), to_text(marks));
   Result<bool> written = co_await writing;
   if (written && recovery_points) {
@@ -71,8 +79,14 @@ Task<Result<bool>> Broker::write_checkpoints(bool recovery_points) {
     written = co_await writing_starts;
   }
   if (written && recovery_points) {
+    // What was compacted may have been cut: what comes there next must not count as compacted after a crash.
+    Task<Result<bool>> writing_cleaned = write_cleaner_checkpoint();
+    written = co_await writing_cleaned;
+  }
+  if (written && recovery_points) {
     checkpointed_.clear();
     for (const auto& [name, offset] : marks) checkpointed_.insert(name);
+    recovery_points_on_disk_ = std::move(marks);
   }
   if (written) host_.trace.emit(TraceKind::checkpoint_written, 0, recovery_points ? 1 : 0, static_cast<std::int64_t>(partitions_.size()));
   co_return written;

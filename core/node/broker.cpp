@@ -55,8 +55,10 @@ Broker::Broker(Host& host, const NodeConfig& config, const ConfigSnapshot& setti
       stopping_(host.timers),
       shutdown_granted_(host.timers),
       producer_id_turn_(host.timers, 1),
+      checkpoint_turn_(host.timers, 1),
       topics_to_create_changed_(host.timers),
       flush_signal_(host.timers),
+      compaction_signal_(host.timers),
       caught_up_(host.timers) {
   Random random = host.random.fork("incarnation", static_cast<std::uint64_t>(host.clock.mono().value()));
   incarnation_id_ = draw_uuid(random);
@@ -114,6 +116,9 @@ Task<Result<bool>> Broker::load_logs() {
   high_watermark_checkpoint_ = std::move(state->high_watermarks);
   for (const auto& [name, offset] : state->recovery_points) checkpointed_.insert(name);
   for (const auto& [name, offset] : state->log_starts) checkpointed_.insert(name);
+  for (const auto& [name, offset] : state->cleaned_ends) checkpointed_.insert(name);
+  recovery_points_on_disk_ = state->recovery_points;
+  cleaned_ends_on_disk_ = state->cleaned_ends;
   const Result<std::vector<std::string>> folders = disk.list(config_.log_dir);
   if (!folders) co_return pass(folders.error());
   for (const std::string& folder : *folders) {
@@ -141,6 +146,7 @@ Task<Result<bool>> Broker::load_logs() {
     options.now = host_.clock.wall();
     if (const auto point = state->recovery_points.find(*name); point != state->recovery_points.end()) options.recovery_point = point->second;
     if (const auto start = state->log_starts.find(*name); start != state->log_starts.end()) options.log_start = start->second;
+    if (const auto cleaned = state->cleaned_ends.find(*name); cleaned != state->cleaned_ends.end()) options.cleaned_end = cleaned->second;
     Log::Place place{disk, host_.trace, config_.log_dir, *name, *topic_id, log_config_for(*topic_id)};
     co_await host_.cpu.spend(Work::background, 0);
     Task<Result<std::unique_ptr<Log>>> loading = Log::load(std::move(place), options);
@@ -165,6 +171,7 @@ void Broker::start() {
   checkpoint_recovery_points(host_.scope, Label("recovery point checkpoint"));
   remove_folders(host_.scope, Label("folder removal"));
   flush_rolled(host_.scope, Label("flush of rolled segments"));
+  if (settings_.flag(ConfigKey::log_cleaner_enable) && settings_.number(ConfigKey::log_cleaner_threads) > 0) compact(host_.scope, Label("compaction"));
   create_topics_later(host_.scope, Label("topic creation"));
 }
 
@@ -372,6 +379,7 @@ void Broker::refresh_settings(const Uuid& topic_id) {
   for (auto it = partitions_.lower_bound(TopicIdPartition{topic_id, 0}); it != partitions_.end() && it->first.topic_id == topic_id; ++it) {
     it->second->set_limits(static_cast<std::int32_t>(shared->number(ConfigKey::min_insync_replicas)), settings_.number(ConfigKey::replica_lag_time_max_ms));
     it->second->log().set_config(log_config);
+    if (log_config->compacts) compaction_signal_.wake();
   }
 }
 
@@ -407,6 +415,7 @@ bool Broker::fetching(const TopicIdPartition& id) const {
 void Broker::flush_later(const TopicIdPartition& id) {
   flushes_wanted_.insert(id);
   flush_signal_.wake();
+  if (const Partition* const partition = find(id); partition != nullptr && partition->log().config().compacts) compaction_signal_.wake();
 }
 
 // ---- Producer ids, topics on demand

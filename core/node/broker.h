@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -96,7 +97,7 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   void create_topic_automatically(const std::string& topic);
   bool fetching(const TopicIdPartition& id) const;
   /// A segment was rolled: what is below it is synced in the background.
-  void flush_later(const TopicIdPartition& id);
+  void flush_later(const TopicIdPartition& id) override;
 
  private:
   friend class ReplicaFetcher;  // writes checkpoints after a cut
@@ -132,6 +133,21 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   Root flush_rolled(Scope& scope, Label label);
   Root create_topics_later(Scope& scope, Label label);
   Task<Result<bool>> write_checkpoints(bool recovery_points);
+  /// The right to write checkpoints: two at once would take each other's temporary file. Given back with the frame.
+  struct CheckpointTurn {
+    Semaphore& turns;
+    explicit CheckpointTurn(Semaphore& taken) : turns(taken) {}
+    CheckpointTurn(CheckpointTurn&&) = delete;
+    ~CheckpointTurn() { turns.release(1); }
+  };
+
+  // compaction.cpp
+  Root compact(Scope& scope, Label label);
+  /// The dirtiest log that is worth it; `any`: some log could become so without a new segment.
+  std::optional<TopicIdPartition> dirtiest_log(bool& any);
+  Offset compaction_limit(const Partition& partition) const;
+  /// Only with the turn to write checkpoints.
+  Task<Result<bool>> write_cleaner_checkpoint();
 
   Host& host_;
   const NodeConfig& config_;
@@ -148,6 +164,9 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   std::map<TopicIdPartition, std::unique_ptr<Log>> loaded_logs_;  // recovered or made, not yet claimed by the image
   std::map<TopicPartition, Offset> high_watermark_checkpoint_;
   std::set<TopicPartition> checkpointed_;  // named by the recovery-point or log-start checkpoint on disk
+  std::map<TopicPartition, Offset> recovery_points_on_disk_;
+  std::map<TopicPartition, Offset> cleaned_ends_on_disk_;
+  std::set<TopicIdPartition> uncleanable_;  // compaction met a batch that it cannot read
   std::map<Uuid, std::shared_ptr<const ConfigSnapshot>> topic_settings_;
   std::vector<std::string> folders_to_remove_;
   controller::Delta pending_;        // committed, not yet applied
@@ -176,10 +195,12 @@ class Broker final : public Membership, public IsrRequests, public CoordinatorBr
   std::int64_t next_producer_id_ = 0;
   std::int64_t producer_ids_left_ = 0;
   Semaphore producer_id_turn_;
+  Semaphore checkpoint_turn_;
   std::set<std::string> topics_to_create_;
   Signal topics_to_create_changed_;
   std::set<TopicIdPartition> flushes_wanted_;
   Signal flush_signal_;
+  Signal compaction_signal_;
   harrow::Event caught_up_;  // the controller has said so, once
 };
 

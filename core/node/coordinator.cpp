@@ -128,6 +128,7 @@ bool CoordinatorState::carry_out(Slot& slot, group::Outcome outcome) {
       appended = partition->append_as_leader(batch, Acks::all, AppendOrigin::coordinator, at.wall, at.mono);
     }
     if (appended) {
+      if (partition->log().roll_flush_due()) broker.flush_later(partition->id());
       const MonoNs deadline = after_ms(at.mono, settings.number(ConfigKey::offsets_commit_timeout_ms));
       slot.written.push_back({outcome.batch, appended->end, deadline, false});
       break;

@@ -29,6 +29,8 @@ class CoordinatorBroker {
   /// Its partition count; 0 while the topic does not exist.
   virtual std::int32_t offsets_partition_count() = 0;
   virtual void fail_storage(const Error& why) = 0;
+  /// A segment was rolled.
+  virtual void flush_later(const TopicIdPartition& id) = 0;
 };
 
 struct CoordinatorState;

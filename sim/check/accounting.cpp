@@ -107,6 +107,8 @@ void Accounting::count_partition(const PartitionTruth& partition, const std::opt
     if (read != nullptr && *read != 0) reading = true;
     if (slot.acks == 0) continue;
     if (offset < removed_below || gone) continue;
+    // No promise: who reads now finds the newer record of its key (that this one stands is I32's business).
+    if (partition.may_be_compacted(offset)) continue;
     if (slot.acks == 2) ++records_.promised;
     // I56: acknowledged, somebody read before and after it, nobody read it.
     if (reading && offset < last_read && partition.resets == 0) {
@@ -132,7 +134,7 @@ void Accounting::count_partition(const PartitionTruth& partition, const std::opt
   for (const UnpromisedAck& one : partition.unpromised) {
     if (readable_at(one.offset, one.slot.hash)) continue;
     const Excuse* const excuse = one.excuse == UnpromisedAck::no_excuse ? nullptr : &partition.excuses[one.excuse];
-    if ((excuse != nullptr && excuse->reason == ExcuseReason::deleted) || one.offset < removed_below) continue;
+    if ((excuse != nullptr && excuse->reason == ExcuseReason::deleted) || one.offset < removed_below || partition.may_be_compacted(one.offset)) continue;
     ++records_.lost_unpromised;
     if (one.slot.acks == 1) ++records_.lost_acks_1;
     if (!first_lost_unpromised_ && counts_for_loss(setup, oracle.producer_name(one.slot.producer)))

@@ -2,7 +2,7 @@
 // undelivered.
 // Listens to: record_consumed (given to the application), commit_acked, offset_committed, position_reset.
 // Legal exceptions: where a group begins (its first position) is its reset policy's business, and so is a position that was
-// reset; records below the log start are gone; offsets that the log skips.
+// reset; records below the log start are gone; offsets that the log skips, and what compaction may have removed.
 #include <algorithm>
 #include <iterator>
 #include <map>
@@ -42,7 +42,8 @@ class AtLeastOnce final : public Check {
     Reach& reach = reach_of(note.group, partition->subject);
     const std::int64_t to = note.offset.value();
     if (!reach.spans.empty()) {
-      const std::int64_t missing = reach.first_missing(to);
+      std::int64_t missing = reach.first_missing(to);
+      for (; missing < to && partition->may_be_compacted(missing); missing = reach.first_missing(to)) reach.deliver(missing);
       expect(missing >= to || missing < partition->highest_start || !partition->excuses.empty(), Where{event.node, 0, missing, partition->topic, partition->partition}, [&] {
         return "group " + std::string(note.group) + " committed " + std::to_string(to) + "; the record at " + std::to_string(missing) + " was never delivered to it";
       });

@@ -13,18 +13,21 @@ std::string pair_text(std::int64_t a, std::int64_t b) { return "(" + std::to_str
 bool contains(const controller::NodeIds& ids, NodeId id) { return std::find(ids.begin(), ids.end(), id) != ids.end(); }
 }  // namespace
 
-std::string compare_epochs(const std::vector<std::pair<std::int32_t, std::int64_t>>& derived, const std::vector<EpochStart>& actual, std::int64_t start) {
+std::string compare_epochs(const std::vector<std::pair<std::int32_t, std::int64_t>>& derived, const std::vector<EpochStart>& actual, std::int64_t start,
+                           std::span<const std::int64_t> latest) {
   for (std::size_t i = 1; i < actual.size(); ++i)
     if (actual[i].epoch <= actual[i - 1].epoch || actual[i].start < actual[i - 1].start)
       return "the cache is not monotone at " + pair_text(actual[i].epoch.value(), actual[i].start.value());
   for (std::size_t i = 0; i < derived.size(); ++i) {
     const auto [epoch, first] = derived[i];
     const auto entry = std::find_if(actual.begin(), actual.end(), [epoch = epoch](const EpochStart& one) { return one.epoch.value() == epoch; });
+    const std::int64_t by = latest.empty() ? std::max(first, start) : latest[i];
+    if (entry == actual.end() && by == INT64_MAX) continue;
     if (entry == actual.end()) return "epoch " + std::to_string(epoch) + " has records from " + std::to_string(first) + " and is not in the cache";
     // A leader's own entry may begin before its first record; it may not claim records of the epoch before.
     const std::int64_t begins = entry->start.value();
     const std::int64_t earliest = i == 0 ? std::min(first, start) : derived[i - 1].second + 1;
-    if (begins > std::max(first, start) || (i > 0 && begins < earliest))
+    if (begins > by || (i > 0 && begins < earliest))
       return "epoch " + std::to_string(epoch) + " has records from " + std::to_string(first) + ", the cache says " + std::to_string(begins);
   }
   for (const EpochStart& entry : actual)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,8 +18,10 @@
 
 namespace harrow::sim {
 
-/// I15: `derived` (epoch, first offset) from the batches of a log that begins at `start`.
-std::string compare_epochs(const std::vector<std::pair<std::int32_t, std::int64_t>>& derived, const std::vector<EpochStart>& actual, std::int64_t start);
+/// I15: `derived` (epoch, first offset) from the batches of a log that begins at `start`. `latest`, where compaction has been:
+/// for each of them how late it may begin, INT64_MAX if it may be missing.
+std::string compare_epochs(const std::vector<std::pair<std::int32_t, std::int64_t>>& derived, const std::vector<EpochStart>& actual, std::int64_t start,
+                           std::span<const std::int64_t> latest = {});
 
 /// I16.
 std::string illegal_state(const controller::Image& image, const controller::PartitionImage& partition, std::int32_t min_isr, bool elr);

@@ -1,6 +1,7 @@
 // I3, log matching: if two replicas have a batch of the same offset and epoch, their logs are identical up to it.
 // Listens to: appended; compares with what the other replicas have at that offset at that moment, in the oracle's tree.
-// Legal exceptions: none. Logs that begin at different offsets are compared where both have batches.
+// Legal exceptions: logs that begin at different offsets are compared where both have batches. Replicas compact at different
+// moments: a batch may lack records, and a log may lack batches, that a newer committed record of the same key supersedes.
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"
 

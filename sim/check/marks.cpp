@@ -45,7 +45,9 @@ std::span<const TraceKind> Marks::kinds() {
       TraceKind::pre_vote_refused, TraceKind::quorum_truncated, TraceKind::snapshot_written, TraceKind::snapshot_loaded,
       TraceKind::coordinator_loaded, TraceKind::group_state, TraceKind::commit_refused, TraceKind::offset_expired, TraceKind::node_halted,
       TraceKind::disk_failed, TraceKind::node_paused, TraceKind::request_timed_out, TraceKind::fetch_session_full, TraceKind::member_expired,
-      TraceKind::record_consumed, TraceKind::partitions_assigned, TraceKind::partitions_revoked};
+      TraceKind::record_consumed, TraceKind::partitions_assigned, TraceKind::partitions_revoked,
+      TraceKind::cleaning_began, TraceKind::log_cleaned, TraceKind::cleaning_interrupted, TraceKind::segments_cleaned, TraceKind::swap_finished,
+      TraceKind::node_crashed, TraceKind::appended};
   return list;
 }
 
@@ -130,6 +132,22 @@ void Marks::on_event(const TraceEvent& event, const void* payload, const Oracle&
       if (event.a != 0) reach(Mark::controlled_shutdown);
       break;
     case TraceKind::segment_rolled: reach(Mark::segment_rolled); break;
+    case TraceKind::cleaning_began: cleaning_.insert(event.node); break;
+    case TraceKind::log_cleaned:
+      cleaning_.erase(event.node);
+      reach(Mark::log_cleaned);
+      break;
+    case TraceKind::cleaning_interrupted:
+    case TraceKind::node_crashed:
+      if (cleaning_.erase(event.node) != 0) reach(Mark::cleaner_interrupted);
+      break;
+    case TraceKind::swap_finished: reach(Mark::swap_finished); break;
+    case TraceKind::segments_cleaned:
+      if (payload != nullptr && oracle.removes_tombstone(event.subject, note_of<CleanNote>(payload))) reach(Mark::tombstone_removed);
+      break;
+    case TraceKind::appended:
+      if (oracle.append().filled_gap) reach(Mark::compacted_copied);
+      break;
     case TraceKind::log_start_moved:
       switch (static_cast<LogStartReason>(event.b)) {
         case LogStartReason::retention_time:

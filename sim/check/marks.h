@@ -62,6 +62,7 @@ class Marks {
   std::int32_t last_controller_ = -1;
   std::set<std::string, std::less<>> rebalancing_;     // groups
   std::map<std::uint16_t, Membership> memberships_;    // by client's machine
+  std::set<std::uint16_t> cleaning_;                   // machines on which a log is being compacted
 };
 
 }  // namespace harrow::sim

@@ -3,7 +3,7 @@
 // Listens to: produce_answered; at the end compares what clients were told with what every leader's log gives.
 // Legal exceptions (shown as lost_unpromised, and counted as failures only with `count: acked`): acks=0 and 1; un-synced on
 // every copy that power losses took at once; an unclean election that the configuration allows. Not lost: what retention,
-// DeleteRecords or the deletion of the topic removed. An unknown outcome (a time-out) promises nothing either way.
+// DeleteRecords or the deletion of the topic removed, and what compaction may remove. An unknown outcome (a time-out) promises nothing either way.
 #include <algorithm>
 
 #include "sim/check/accounting.h"

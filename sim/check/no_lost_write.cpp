@@ -1,6 +1,6 @@
 // I56, no lost write: an acknowledged record is not passed over by those who read on behind it.
 // Judged at the end: acknowledged offsets between the first and the last that anybody read, none of them unread.
-// Legal exceptions: below the log start; partitions where a position was reset (the reader jumped on purpose).
+// Legal exceptions: below the log start; what compaction may have removed; partitions where a position was reset (the reader jumped on purpose).
 #include "sim/check/accounting.h"
 #include "sim/check/oracle.h"
 #include "sim/check/registry.h"

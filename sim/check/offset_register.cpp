@@ -3,7 +3,8 @@
 // Listens to: offset_committed (written and replicated), offset_fetched, offset_expired, coordinator_loaded.
 // Legal exceptions: a deposed coordinator that has not noticed answers with what it has: only the coordinator that loaded or
 // committed last is judged; commits under way at a failover (replicated, never answered) may be found by the next one, so
-// after a load the register holds whatever is fetched first, if it is not older; expired and deleted offsets give -1.
+// after a load the register holds whatever is fetched first, if it is not older; expired and deleted offsets give -1, and so
+// may those of a topic that was deleted since.
 #include <algorithm>
 #include <map>
 
@@ -31,7 +32,7 @@ class OffsetRegister final : public Check {
     const Coordinator& coordinator = coordinators_[coordinator_partition_of(note.group, partitions())];
     const Key key{std::string(note.group), std::string(note.topic), note.partition};
     if (event.kind == TraceKind::offset_committed) {
-      registers_[key] = Register{note.offset.value(), event.node, coordinator.loads, false};
+      registers_[key] = Register{note.offset.value(), event.node, coordinator.loads, times_made_anew(note), false};
       return;
     }
     const auto found = registers_.find(key);
@@ -45,12 +46,14 @@ class OffsetRegister final : public Check {
     const bool successor = held.loads != coordinator.loads && event.node == coordinator.machine;
     if (!same_coordinator && !successor) return;
     const PartitionTruth* const partition = oracle().partition(note.topic, note.partition);
-    if (partition == nullptr || (note.offset.value() < 0 && held.may_be_gone)) return;
+    if (partition == nullptr) return;
+    held.may_be_gone = held.may_be_gone || partition->deleted || partition->times_made_anew != held.times_made_anew;
+    if (note.offset.value() < 0 && held.may_be_gone) return;
     evaluated();
     const Where where{event.node, 0, note.offset.value(), key.topic, key.partition};
     if (same_coordinator ? note.offset.value() != held.offset : note.offset.value() < held.offset && excuses() == 0)
       fail(where, "group " + key.group + " committed " + std::to_string(held.offset) + " and is told " + std::to_string(note.offset.value()));
-    if (successor) held = Register{note.offset.value(), event.node, coordinator.loads, held.may_be_gone};
+    if (successor) held = Register{note.offset.value(), event.node, coordinator.loads, held.times_made_anew, held.may_be_gone};
   }
 
  private:
@@ -63,8 +66,13 @@ class OffsetRegister final : public Check {
     std::int64_t offset = -1;
     std::uint16_t machine = 0;
     std::int64_t loads = 0;
+    std::int32_t times_made_anew = 0;  // of the topic, when this was committed
     bool may_be_gone = false;
   };
+  std::int32_t times_made_anew(const CommitNote& note) const {
+    const PartitionTruth* const partition = oracle().partition(note.topic, note.partition);
+    return partition == nullptr ? 0 : partition->times_made_anew;
+  }
   /// Legal losses in the offsets topic: any of them may have taken a commit.
   std::size_t excuses() const {
     std::size_t count = 0;

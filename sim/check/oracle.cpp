@@ -41,7 +41,7 @@ std::span<const TraceKind> Oracle::kinds() {
       TraceKind::isr_proposed,   TraceKind::isr_committed,   TraceKind::partition_dropped, TraceKind::quorum_role,
       TraceKind::quorum_high_watermark, TraceKind::quorum_flushed, TraceKind::quorum_truncated, TraceKind::image_published,
       TraceKind::leader_elected, TraceKind::broker_registered, TraceKind::send_invoked,    TraceKind::send_acked,
-      TraceKind::send_failed,    TraceKind::record_consumed, TraceKind::position_reset};
+      TraceKind::send_failed,    TraceKind::record_consumed, TraceKind::position_reset, TraceKind::segments_cleaned};
   return list;
 }
 
@@ -153,6 +153,9 @@ void Oracle::on_event(const TraceEvent& event, const void* payload) {
     case TraceKind::truncated: on_truncated(event); break;
     case TraceKind::log_loaded: on_loaded(event, static_cast<const LogNote*>(payload)); break;
     case TraceKind::log_start_moved: on_start_moved(event); break;
+    case TraceKind::segments_cleaned:
+      if (payload != nullptr) on_cleaned(event, note_of<CleanNote>(payload));
+      break;
     case TraceKind::log_synced:
       if (PartitionTruth* const partition = truth(event.subject)) {
         ReplicaTruth& synced = replica(*partition, event.node);
@@ -245,7 +248,9 @@ void Oracle::on_event(const TraceEvent& event, const void* payload) {
       if (payload != nullptr) on_acked(event, note_of<SendNote>(payload));
       break;
     case TraceKind::send_failed:
-      if (payload != nullptr && note_of<SendNote>(payload).code != Code::request_timed_out) refused_.insert(note_of<SendNote>(payload).value_hash);
+      if (payload != nullptr && note_of<SendNote>(payload).code != Code::request_timed_out &&
+          note_of<SendNote>(payload).value_hash != hash_of(std::string_view()))  // tombstones are all alike
+        refused_.insert(note_of<SendNote>(payload).value_hash);
       break;
     case TraceKind::record_consumed: on_consumed(event); break;
     case TraceKind::position_reset:

@@ -84,6 +84,17 @@ class ByOffset {
   std::deque<Value> values_;
 };
 
+/// One record of a topic that compacts, as its leader wrote it.
+struct KeyedRecord {
+  std::uint64_t key = 0, value = 0;  // hashes
+  std::int64_t next = -1;            // the next record of the same key
+  std::int64_t cleaned_ms = -1;      // wall time of the first compaction that found it to be its key's newest: a tombstone's clock
+  bool known = false;
+  bool keyless = false;
+  bool tombstone = false;
+  bool once_superseded = false;      // by what was lost since
+};
+
 enum class TruthRole : std::uint8_t { none, leader, follower };
 
 /// A partition's replica on one machine. Its log survives the machine's processes.
@@ -104,6 +115,9 @@ struct ReplicaTruth {
   std::uint32_t caught_up_start = 0;  // the node's start in which it last held everything committed
   bool loaded = false;
   std::map<std::int64_t, RowId> last_of_producer;
+  // What its leader had compacted away when it copied the log: it has the history, but never had these.
+  std::unordered_set<RowId> absent;
+  std::unordered_set<std::int64_t> never_had;  // offsets
   std::vector<std::pair<std::int32_t, std::int64_t>> epochs;  // (epoch, first offset) of its batches
 
   bool empty() const { return head >= rows.size(); }
@@ -172,11 +186,21 @@ struct PartitionTruth {
   std::int64_t resets = 0;           // positions that jumped
   std::int64_t highest_start = 0;    // of any leader
   std::unordered_set<std::uint64_t> old_hashes;  // batches of an earlier topic of this name
+  // What compaction is judged by. Rows are not changed by it: two replicas with the same rows have the same history,
+  // whichever of its records either has compacted away.
+  bool compacts = false;  // by its configuration, now or before
+  ByOffset<KeyedRecord> keyed;
+  std::int32_t keyed_epoch = -1;  // of the newest leader that wrote any: a deposed one that goes on writing is not heard
+  std::unordered_map<std::uint64_t, std::int64_t> newest_of_key;
 
   const BatchRow* row(RowId id) const {
     return id < first_row || id - first_row >= rows.size() ? nullptr : &rows[id - first_row];
   }
   BatchRow* row(RowId id) { return const_cast<BatchRow*>(std::as_const(*this).row(id)); }
+  /// Compaction may have removed it: a newer record of its key is committed, or it is a tombstone that has had its time begun.
+  bool may_be_compacted(std::int64_t offset) const;
+  /// The batch is the row's, but for records that compaction may have removed.
+  bool is_compacted_form(const BatchRow& row, const Bytes& batch) const;
   const ReplicaTruth* replica_on(std::uint16_t machine) const;
   ReplicaTruth* replica_on(std::uint16_t machine) { return const_cast<ReplicaTruth*>(std::as_const(*this).replica_on(machine)); }
   const ReplicaTruth* replica_of(NodeId id) const;
@@ -217,6 +241,7 @@ struct AppendView {
   std::int32_t epoch_before = -1;
   RowId producer_before = no_row;
   RowId clash = no_row;          // another replica has something else at this offset and epoch
+  bool filled_gap = false;       // batches before it had been compacted away at the leader
   bool clash_is_prefix = false;  // the batch is equal, what precedes it is not
 };
 struct TruncationView {
@@ -295,6 +320,8 @@ class Oracle {
   std::int64_t newest_image_offset() const { return newest_image_; }
   /// Values that a producer was told would never appear.
   const std::unordered_set<std::uint64_t>& refused_values() const { return refused_; }
+  /// The new segment lacks a tombstone that was its key's newest record.
+  bool removes_tombstone(std::uint32_t subject, const CleanNote& note) const;
   bool disk_damage_possible() const { return damage_possible_; }
   const std::string& producer_name(std::uint16_t number) const { return producers_[number]; }
   std::int64_t sent() const { return sent_; }
@@ -314,6 +341,12 @@ class Oracle {
   void on_truncated(const TraceEvent& event);
   void on_loaded(const TraceEvent& event, const LogNote* note);
   void on_start_moved(const TraceEvent& event);
+  // oracle_compaction.cpp
+  void on_cleaned(const TraceEvent& event, const CleanNote& note);
+  void note_keyed(PartitionTruth& partition, const Bytes& batch);
+  void cut_keyed(PartitionTruth& partition, std::int64_t from);
+  void fill_gap(PartitionTruth& partition, ReplicaTruth& replica, const BatchRow& row, const Bytes& batch);
+  void note_missing(ReplicaTruth& replica, const BatchRow& row, const Bytes& batch);
   void on_became_leader(const TraceEvent& event);
   void on_high_watermark(const TraceEvent& event);
   void on_quorum_high_watermark(const TraceEvent& event);

@@ -138,10 +138,14 @@ void Oracle::on_image(const TraceEvent& event, const ImageNote& note) {
     note_deletion(*partition);
   }
   const std::int64_t default_min_isr = setup_.number("min.insync.replicas", 1);
+  const auto policy = setup_.config.find("log.cleanup.policy");
+  const std::string default_policy = policy == setup_.config.end() ? std::string("delete") : policy->second;
   const bool default_unclean = setup_.flag("unclean.leader.election.enable", false);
   for (const auto& [topic_id, topic] : image.topics()) {
     const std::string* const min_isr_text = image.topic_config(topic.name, "min.insync.replicas");
     const std::string* const unclean_text = image.topic_config(topic.name, "unclean.leader.election.enable");
+    const std::string* const policy_text = image.topic_config(topic.name, "cleanup.policy");
+    const bool compacts = (policy_text != nullptr ? *policy_text : default_policy).find("compact") != std::string::npos;
     for (std::size_t index = 0; index < topic.partitions.size(); ++index) {
       const controller::PartitionImage& now = topic.partitions[index];
       PartitionTruth& partition = truth(topic.name, static_cast<std::int32_t>(index));
@@ -149,6 +153,7 @@ void Oracle::on_image(const TraceEvent& event, const ImageNote& note) {
         if (!partition.topic_id.is_zero()) forget(partition, topic_id);
         partition.topic_id = topic_id;
       }
+      partition.compacts = partition.compacts || compacts;
       if (partition.record.known && partition.record.partition_epoch == now.partition_epoch.value() &&
           partition.record.leader_epoch == now.leader_epoch.value())
         continue;

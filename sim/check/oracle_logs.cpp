@@ -98,6 +98,10 @@ void Oracle::forget(PartitionTruth& partition, const Uuid& new_id) {
   partition.record = PartitionRecord{};
   partition.acked = {};
   partition.consumed = {};
+  partition.compacts = false;
+  partition.keyed = {};
+  partition.keyed_epoch = -1;
+  partition.newest_of_key.clear();
   partition.highest_start = 0;
 }
 
@@ -127,6 +131,7 @@ void Oracle::prune(PartitionTruth& partition) {
     }
   partition.acked.drop_below(start);
   partition.consumed.drop_below(start);
+  partition.keyed.drop_below(start);
 }
 
 void Oracle::cut(PartitionTruth& partition, ReplicaTruth& replica, std::int64_t to) {
@@ -141,6 +146,7 @@ void Oracle::cut(PartitionTruth& partition, ReplicaTruth& replica, std::int64_t 
   }
   while (!replica.epochs.empty() && replica.epochs.back().second >= to) replica.epochs.pop_back();
   replica.end = to;
+  if (!replica.never_had.empty()) std::erase_if(replica.never_had, [to](std::int64_t offset) { return offset >= to; });
   replica.synced = std::min(replica.synced, to);
   if (replica.high_watermark > to) replica.high_watermark = to;
 }
@@ -183,7 +189,7 @@ void Oracle::on_appended(const TraceEvent& event, const AppendNote& note) {
   append_.header = &header_;
   append_.note = &note;
   append_.end_before = replica.end;
-  const BatchRow* const tip = partition.row(replica.tip());
+  const BatchRow* tip = partition.row(replica.tip());
   append_.epoch_before = tip == nullptr ? -1 : tip->epoch;
 
   BatchRow row;
@@ -196,16 +202,20 @@ void Oracle::on_appended(const TraceEvent& event, const AppendNote& note) {
   row.producer_epoch = header_.producer_epoch.value();
   row.base_sequence = header_.base_sequence;
   row.control = note.is_control;
+  if (partition.compacts && !note.as_leader && row.base > replica.end) fill_gap(partition, replica, row, *note.batch);
+  append_.filled_gap = replica.end > append_.end_before;
   row.previous = replica.tip();
   if (row.producer_id >= 0) {
     const auto last = replica.last_of_producer.find(row.producer_id);
     if (last != replica.last_of_producer.end()) row.producer_previous = last->second;
     append_.producer_before = row.producer_previous;
   }
-  const auto same = [&row](const BatchRow& other) {
-    return other.base == row.base && other.epoch == row.epoch && other.last_delta == row.last_delta && other.hash == row.hash;
+  const auto same = [&](const BatchRow& other) {
+    if (other.base != row.base || other.epoch != row.epoch || other.last_delta != row.last_delta) return false;
+    return other.hash == row.hash || (partition.compacts && partition.is_compacted_form(other, *note.batch));
   };
   RowId id = no_row;
+  if (const BatchRow* const filled = partition.row(row.previous); filled != nullptr) tip = filled;
   if (tip != nullptr && partition.row(tip->child) != nullptr && same(*partition.row(tip->child))) id = tip->child;
   else
     for (const ReplicaTruth& other : partition.replicas) {
@@ -229,6 +239,9 @@ void Oracle::on_appended(const TraceEvent& event, const AppendNote& note) {
     if (BatchRow* const before = partition.row(row.previous)) before->child = id;
   }
   append_.row = id;
+  if (partition.compacts && note.as_leader) note_keyed(partition, *note.batch);
+  if (partition.compacts && !note.as_leader && !row.control && (append_.filled_gap || !replica.never_had.empty() || header_.record_count != header_.last_offset_delta + 1))
+    note_missing(replica, row, *note.batch);
   if (replica.empty() && replica.start > row.base) replica.start = row.base;
   if (replica.empty() && replica.end == 0 && !replica.loaded) replica.start = row.base;
   replica.rows.push_back(id);

@@ -1,7 +1,8 @@
 // I34, producer state: after a load or a role change, what a log knows of its producers is the fold of its batches.
 // Listens to: became_follower, became_leader (a loaded log takes its role); then, between turns, compares the live state with the oracle's path.
 // Legal exceptions: producers all of whose batches retention removed, or who were silent for
-// producer.id.expiration.ms, may be known or not.
+// producer.id.expiration.ms, may be known or not; and so may those whose last batch here was compacted away before this
+// replica copied the log (a later one is still on its way).
 #include <map>
 
 #include "core/replica/partition.h"
@@ -36,7 +37,7 @@ class ProducerStateFold final : public Check {
     std::map<std::int64_t, FoldedProducer> folded;
     for (const auto& [producer, id] : replica->last_of_producer) {
       const BatchRow* const row = partition->row(id);
-      if (row == nullptr || row->end() <= replica->start || row->control) continue;
+      if (row == nullptr || row->end() <= replica->start || row->control || replica->absent.contains(id)) continue;
       folded[producer] = {row->producer_epoch, row->last_sequence(), row->end() - 1};
     }
     if (folded.empty()) return;

@@ -27,7 +27,9 @@ constexpr SystemName system_names[] = {{"ext4", FileSystem::ext4},
 
 FileClass class_of_file(std::string_view path) {
   const std::size_t slash = path.rfind('/');
-  const std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+  std::string_view name = slash == std::string_view::npos ? path : path.substr(slash + 1);
+  for (const std::string_view interim : {".cleaned", ".swap"})  // of compaction
+    if (name.ends_with(interim)) name.remove_suffix(interim.size());
   const bool in_metadata_log = path.find("__cluster_metadata") != std::string_view::npos;
   if (name.starts_with("quorum-state")) return FileClass::quorum_state;
   if (name.ends_with("index")) return FileClass::index;

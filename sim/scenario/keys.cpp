@@ -99,6 +99,7 @@ constexpr Key producer_keys[] = {
     {"size", T::sizes, "512B", "Bytes of a record's value."},
     {"keys", T::keys, "uniform(10k)", "Which key a record has: none, uniform(10k) or zipf(10k, 0.99)."},
     {"key-size", T::sizes, "12B", "Bytes of a key."},
+    {"tombstones", T::probability, "0", "Share of keyed records without a value: they delete their key."},
     {"from", T::duration, "0s", "First record not before.", "", 0, year},
     {"until", T::duration, "", "Last record not after; by default early enough that consumers can catch up.", "", 0, year},
     {"records", T::integer, nullptr, "How many at most, of all instances together.", "", 1, 1'000'000'000},

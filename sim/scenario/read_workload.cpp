@@ -153,6 +153,7 @@ Tree Reader::read_producer(const Tree& tree, ProducerPlan& producer, bool& skipp
   producer.size_bytes = bound["size"].distribution;
   producer.keys = bound["keys"].distribution;
   producer.key_bytes = bound["key-size"].distribution;
+  producer.tombstones_millionths = bound["tombstones"].number;
   producer.from_ns = bound["from"].number;
   if (!bound["until"].given) bound.fill("until", duration_text(scenario_.produce_until_ns()));
   producer.until_ns = bound["until"].number;

@@ -121,6 +121,7 @@ struct ProducerPlan {
   /// Key numbers; a constant -1 means records without a key.
   Distribution keys{Distribution::Shape::uniform, 0, 9'999};
   Distribution key_bytes = constant(12);
+  std::int64_t tombstones_millionths = 0;
   std::int64_t from_ns = 0;
   std::int64_t until_ns = -1;   // -1: until heal-and-drain near the end of the run (Scenario::produce_until_ns)
   std::int64_t records = -1;    // -1: no limit

@@ -27,7 +27,8 @@ ProducerWorkload::ProducerWorkload(Cluster& cluster, Machine& machine, Job job)
       sizes_(job_.plan->size_bytes),
       keys_(job_.plan->keys),
       key_sizes_(job_.plan->key_bytes),
-      gaps_(gaps_of(*job_.plan)) {}
+      gaps_(gaps_of(*job_.plan)),
+      tombstones_(job_.random.fork("tombstones")) {}
 
 ProducerWorkload::~ProducerWorkload() {
   if (machine_.running()) kill();
@@ -129,6 +130,7 @@ Task<bool> ProducerWorkload::send_one(std::int64_t key, std::int64_t size, std::
     const auto wanted = static_cast<std::size_t>(std::max<std::int64_t>(key_sizes_.draw(job_.random), 1));
     if (key_.size() < wanted) key_.insert(0, wanted - key_.size(), '0');
     record.key = key_;
+    if (job_.plan->tombstones_millionths > 0 && tombstones_.below(1'000'000) < static_cast<std::uint64_t>(job_.plan->tombstones_millionths)) record.value.reset();
   }
   Accepted accepted = producer_->send(record);
   if (accepted == Accepted::no_metadata || accepted == Accepted::no_memory) {

@@ -48,6 +48,7 @@ class ProducerWorkload final : public DeliveryListener {
   std::string name_;
   std::uint64_t payload_key_;
   Sampler sizes_, keys_, key_sizes_, gaps_;
+  Random tombstones_;
   std::int64_t next_sequence_ = 0;
   std::size_t next_recorded_ = 0;
   std::int64_t started_at_ns_ = -1;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Logs that somebody else wrote: Apache Kafka fills a folder (every codec, keys and headers, an idempotent producer, groups,
-# deleted records, several segments), stops, and `harrow log verify` finds nothing wrong in it, before a clean stop and after
-# kill -9. The other way round, Kafka's own dump-log reads the folders of a simulated cluster. A damaged byte must be found.
+# deleted records, several segments, a compacted topic), stops, and `harrow log verify` finds nothing wrong in it, before a clean stop and after
+# kill -9. The other way round, Kafka's own dump-log reads the folders of a simulated cluster, compacted segments among them. A
+# damaged byte must be found.
 # Usage: tests/interop/log_verify.sh BINARY
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,11 +16,20 @@ fail() {
 }
 client() { timeout 60 kcat -b "$kafka_address" -X broker.address.family=v4 "$@"; }
 
-kafka_start "$work/kafka" log.segment.bytes=1048576 log.index.interval.bytes=512 log.roll.ms=3600000
+kafka_start "$work/kafka" log.segment.bytes=1048576 log.index.interval.bytes=512 log.roll.ms=3600000 \
+  log.cleaner.backoff.ms=200 log.cleaner.min.cleanable.ratio=0.01
 for codec in none gzip snappy lz4 zstd; do
   seq 20000 | awk '{ print "key" $1 % 17 ":value " $1 " of a record that is long enough to fill segments" }' |
     client -P -K : -t "orders-$codec" -z "$codec" -H source=test -X batch.num.messages=500 -X enable.idempotence=true
 done
+kafka_class org.apache.kafka.tools.TopicCommand --bootstrap-server "$kafka_address" --create --topic profiles --partitions 1 --config cleanup.policy=compact >/dev/null
+seq 60000 | awk '{ print "key" $1 % 97 ":" ($1 % 7 == 3 ? "" : "value " $1 " of a record that is long enough to fill segments") }' |
+  client -P -K : -Z -t profiles -z lz4 -X batch.num.messages=100 -X enable.idempotence=true
+for _ in $(seq 120); do
+  if grep -q '^profiles 0 [1-9]' "$work/kafka/data/cleaner-offset-checkpoint" 2>/dev/null; then break; fi
+  sleep 0.5
+done
+grep -q '^profiles 0 [1-9]' "$work/kafka/data/cleaner-offset-checkpoint" || fail "Kafka has not compacted its topic"
 client -q -G readers -X auto.offset.reset=earliest -c 100 orders-none >/dev/null 2>&1
 echo '{"partitions":[{"topic":"orders-gzip","partition":0,"offset":5000}],"version":1}' >"$work/delete.json"
 kafka_class org.apache.kafka.tools.DeleteRecordsCommand --bootstrap-server "$kafka_address" --offset-json-file "$work/delete.json" >/dev/null
@@ -48,7 +58,16 @@ kafka_class org.apache.kafka.tools.DumpLogSegments --print-data-log --files "$(e
 if grep -qiE 'exception|isvalid: false|mismatch' "$work/dumped"; then fail "dump-log found: $(grep -iE 'exception|isvalid: false|mismatch' "$work/dumped" | head -n 3)"; fi
 count=$(grep -c 'payload:' "$work/dumped")
 [ "$count" -gt 100 ] || fail "dump-log read only $count records"
+
+"$binary" run scenarios/compaction-under-faults.yaml --seed 1 --out "$work/run-compacted" --export-disks "$work/compacted" >"$work/run.out" 2>&1 || fail "run: $(tail -n 5 "$work/run.out")"
+"$binary" log verify "$work/compacted" >"$work/verify" 2>&1 || fail "a simulated cluster that compacts: $(cat "$work/verify")"
+segments=$(find "$work/compacted" -path '*profiles-*' \( -name '*.log' -o -name '*index' \) -size +0 | sort | head -n 40)
+[ -n "$segments" ] || fail "the simulated cluster left no compacted segments"
+kafka_class org.apache.kafka.tools.DumpLogSegments --print-data-log --files "$(echo "$segments" | paste -sd,)" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
+if grep -qiE 'exception|isvalid: false|mismatch|out of order' "$work/dumped"; then fail "dump-log found: $(grep -iE 'exception|isvalid: false|mismatch|out of order' "$work/dumped" | head -n 3)"; fi
+grep -q 'deleteHorizonMs: OptionalLong\[' "$work/dumped" || fail "dump-log saw no delete horizon"
+compacted=$(grep -c 'payload:' "$work/dumped")
 metadata=$(find "$work/disks" -path '*__cluster_metadata*' -name '*.log' -size +0 | sort | head -n 1)
 kafka_class org.apache.kafka.tools.DumpLogSegments --cluster-metadata-decoder --files "$metadata" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
 grep -q REGISTER_BROKER_RECORD "$work/dumped" || fail "dump-log does not read our metadata log: $(tail -n 5 "$work/dumped")"
-echo "log_verify.sh: Kafka's folders verified, the damage found, $count records of a simulated cluster read by Kafka's dump-log"
+echo "log_verify.sh: Kafka's folders verified, the damage found, $count records of a simulated cluster and $compacted compacted ones read by Kafka's dump-log"

@@ -263,6 +263,20 @@ TEST(Check, I51_an_older_commit_than_the_last_fails) {
   EXPECT_EQ(rig.failed("I51"), 2) << "its successor is";
 }
 
+TEST(Check, I51_the_offsets_of_a_topic_made_anew_may_be_gone) {
+  Clients rig;
+  rig.publish(Rig::image_with({}), 10);
+  rig.commit(TraceKind::offset_committed, 7);
+  rig.commit(TraceKind::offset_fetched, -1);
+  EXPECT_EQ(rig.failed("I51"), 1);
+  rig.publish(Rig::image_with({}, Uuid{9, 9}), 11);
+  rig.commit(TraceKind::offset_fetched, -1);
+  EXPECT_EQ(rig.failed("I51"), 1);
+  rig.commit(TraceKind::offset_committed, 3);
+  rig.commit(TraceKind::offset_fetched, -1);
+  EXPECT_EQ(rig.failed("I51"), 2) << "what was committed since is of the new topic";
+}
+
 TEST(Check, I52_an_offset_of_a_living_group_that_expires_fails) {
   JudgeSetup setup = Rig::usual_setup();
   setup.config["offsets.retention.minutes"] = "1";
@@ -388,6 +402,10 @@ TEST(Check, I15_epoch_caches_that_differ_from_the_log_are_told) {
   EXPECT_NE(compare_epochs(derived, {entry(3, 10)}, 0), "") << "epoch 0 was forgotten";
   EXPECT_NE(compare_epochs(derived, {entry(0, 0), entry(3, 12)}, 0), "");
   EXPECT_NE(compare_epochs(derived, {entry(0, 0), entry(3, 10), entry(4, 9)}, 0), "");
+  const std::vector<std::int64_t> latest = {4, INT64_MAX};
+  EXPECT_EQ(compare_epochs(derived, {entry(0, 4)}, 0, latest), "") << "compaction took what began the first, and all of the second";
+  EXPECT_NE(compare_epochs(derived, {entry(0, 5)}, 0, latest), "");
+  EXPECT_NE(compare_epochs(derived, {entry(3, 10)}, 0, latest), "");
 }
 
 TEST(Check, I27_an_index_entry_without_its_batch_is_told) {

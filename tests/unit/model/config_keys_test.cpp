@@ -68,6 +68,8 @@ TEST(ConfigKeys, wrong_values_say_what_was_expected) {
   EXPECT_EQ(said({{"unclean.leader.election.enable", "yes"}}), "unclean.leader.election.enable: 'yes' is neither true nor false");
   EXPECT_EQ(said({{"min.cleanable.dirty.ratio", "1.5"}}), "min.cleanable.dirty.ratio: 1.5 is above 1.0");
   EXPECT_EQ(said({{"min.cleanable.dirty.ratio", "0.25"}}), "nothing");
+  EXPECT_EQ(said({{"min.compaction.lag.ms", "5"}, {"max.compaction.lag.ms", "5"}}), "nothing");
+  EXPECT_EQ(said({{"min.compaction.lag.ms", "6"}, {"max.compaction.lag.ms", "5"}}), "conflict topic config setting min.compaction.lag.ms (6) > max.compaction.lag.ms (5)");
   EXPECT_EQ(problem_of_broker_configs({{"node.id", "1"}}, true)->text, "node.id: cannot be changed while a broker runs");
   EXPECT_FALSE(problem_of_broker_configs({{"node.id", "1"}}, false));
 }

@@ -32,6 +32,7 @@ class Rig final : public CoordinatorBroker, Membership, IsrRequests {
   std::shared_ptr<Partition> offsets_partition(std::int32_t) override { return partition; }
   std::int32_t offsets_partition_count() override { return 1; }
   void fail_storage(const Error&) override { ++failures; }
+  void flush_later(const TopicIdPartition&) override {}
   bool eligible(NodeId) const override { return true; }
   BrokerEpoch epoch_of(NodeId) const override { return BrokerEpoch(-1); }
   MonoNs last_fetch_of(NodeId) const override { return MonoNs(0); }
