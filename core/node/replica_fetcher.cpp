@@ -105,6 +105,7 @@ Task<bool> ReplicaFetcher::fetch_once() {
     const bool flushed = co_await flushing;
     if (!flushed) co_return false;
   }
+  co_await host_.disk.room(1);
   const controller::BrokerImage* const leader = broker_.image().broker(leader_);
   const controller::Endpoint* const endpoint = leader == nullptr ? nullptr : leader->endpoint("PLAINTEXT");
   if (endpoint == nullptr) co_return false;

@@ -5,6 +5,7 @@
 
 #include "sim/cli/bench_floor.h"
 #include "sim/cli/command.h"
+#include "sim/cli/size.h"
 #include "sim/scenario/bench.h"
 
 namespace harrow::cli {
@@ -32,12 +33,13 @@ int bench_command(const Command& command, const std::vector<std::string>& argume
   options.add()("seeds", po::value<std::string>()->value_name("A..B"), "seeds of `cluster` and `checks` (1..20); the others use the first")("scale", po::value<std::string>()->value_name("PERCENT"), "share of the full size (100)");
   if (const auto done = options.parse(arguments)) return *done;
   const std::vector<std::string> what = options.texts("what");
+  if (what.size() == 1 && what[0] == "costs") return bench_costs(options.terminal);
   const auto& tasks = sim::bench_tasks();
   const auto task = std::find_if(tasks.begin(), tasks.end(), [&](const sim::BenchTask& one) { return !what.empty() && one.name == what[0]; });
   if (task == tasks.end()) {
     std::string names;
     for (const sim::BenchTask& one : tasks) names += (names.empty() ? "" : ", ") + std::string(one.name);
-    options.terminal.warn("harrow bench: one of " + names);
+    options.terminal.warn("harrow bench: one of " + names + ", costs");
     return exit_usage;
   }
   const auto seeds = parse_seeds(options.text("seeds", "1..20"));

@@ -61,8 +61,11 @@ int check_command(const Command& command, const std::vector<std::string>& argume
     // what it would replay is read, too: a damaged file is found here
     const bool good = replays_are_whole(options.terminal, bound->scenario);
     wrong = wrong || !good;
-    warned = warned || !bound->warnings.empty();
-    for (const sim::Problem& warning : bound->warnings) options.terminal.warn("warning: " + to_text(warning));
+    sim::Problems warnings = bound->warnings;
+    warnings.insert(warnings.end(), bound->lint.begin(), bound->lint.end());
+    sim::sort_by_position(warnings);
+    warned = warned || !warnings.empty();
+    for (const sim::Problem& warning : warnings) options.terminal.warn("warning: " + to_text(warning));
     if (options.has("expand")) {
       options.terminal.put(sim::to_yaml(bound->expanded) + drawn_text(bound->scenario, seed));
     } else if (good) {

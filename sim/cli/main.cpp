@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "sim/cli/command.h"
+#include "sim/cli/size.h"
 #include "sim/cli/tool.h"
 #include "sim/scenario/tree.h"
 
@@ -24,6 +25,8 @@ constexpr Examples report_examples{"harrow report latest", "harrow report latest
 constexpr Examples museum_examples{"harrow museum list", "harrow museum run R01 --seeds 1..50", "harrow museum run --all --seeds 1..100"};
 constexpr Examples log_examples{"harrow log dump data/orders-0", "harrow log verify data", "harrow log verify /var/lib/kafka/data"};
 constexpr Examples bench_examples{"harrow bench kernel", "harrow bench cluster --seeds 1..20", "harrow bench saturated --scale 25"};
+constexpr Examples size_examples{"harrow size --ingress 200MB/s --record 1KiB --egress 3x --retention 3d --survive zone --slo produce-p99=50ms", "harrow size --preset netflix-keystone --equations",
+                                 "harrow size --traffic edits.csv.gz --key page --speed 10000x --egress 2x --retention 7d"};
 constexpr Examples serve_examples{"harrow serve --brokers 3 --topic orders:12:3", "harrow serve --port 9092 --data data", "harrow serve --brokers 3 --port 0 --ready-file ready --admin-file admin --fast-failover"};
 constexpr Examples chaos_examples{"harrow chaos 127.0.0.1:8080 'kill: leader(orders/0), restart: after 2s'", "harrow chaos admin 'inject: OFFSET_OUT_OF_RANGE, api: Fetch, calls: 1'", "harrow chaos admin list"};
 constexpr Examples judge_examples{"harrow judge results/runs/latest/history.jsonl", "harrow judge served.jsonl --idempotent", "harrow judge mine.jsonl --format json | jq .verdict"};
@@ -50,7 +53,7 @@ constexpr Command table[] = {
     {"report", "", "RUN", "Writes report.html into a run's folder.", report_examples, report_command},
     {"museum", "", "list | run ID | run --all", "Switches historical bugs on and shows which check catches each (museum build only).", museum_examples, museum_command},
     {"log", "", "dump|verify DIR", "Looks into log folders of Harrow and of Apache Kafka.", log_examples, log_command},
-    {"bench", "", "kernel|cluster|checks|saturated|brokers|idle|append", "Measures, and prints rows as JSON.", bench_examples, bench_command},
+    {"bench", "", "kernel|cluster|checks|saturated|brokers|idle|append|costs", "Measures, and prints rows as JSON.", bench_examples, bench_command},
     {"serve", "", "[--brokers N] [--port PORT] [--data DIR] [--config FILE] [--set KEY=VALUE]... [--topic NAME:PARTITIONS:RF]... [options]", "Runs a real node or cluster on this machine, for development and tests.", serve_examples, serve_command},
     {"chaos", "", "ADMIN FAULT...|list|heal", "Makes faults happen on a cluster that harrow serve runs.", chaos_examples, chaos_command},
     {"judge", "", "HISTORY... [--idempotent] [--compacted TOPIC]... [--format FORMAT]", "Applies the history checks to what clients asked and were told.", judge_examples, judge_command},
@@ -60,6 +63,7 @@ constexpr Command table[] = {
     {"console-producer", "", "--topic TOPIC [options]", "Sends lines of standard input.", console_producer_examples, console_producer_command},
     {"console-consumer", "", "--topic TOPIC [--from-beginning] [--group GROUP] [options]", "Prints records.", console_consumer_examples, console_consumer_command},
     {"groups", "", "--list|--describe|--delete [--group GROUP]", "Lists, shows and deletes consumer groups.", groups_examples, groups_command},
+    {"size", "", "--ingress RATE --record SIZE --egress TIMES --retention TIME [--survive WHAT] [--slo LIMIT]... | --preset NAME | --traffic FILE | SCENARIO", "How many of which machines, at what price, and what binds; confirmed by simulation.", size_examples, size_command},
     {"version", "", "[--json]", "Prints the version.", version_examples, version_command},
 };
 

@@ -409,6 +409,8 @@ void SimDisk::finish(DiskOperation& operation) {
       settle_changes(node, operation.up_to, false);
       cleaned(node, std::min(node.dirty_bytes, operation.size));
       node.writing_back = false;
+      // What came meanwhile: somebody waits for it to go.
+      if (!room_waiters_.empty()) write_back_all();
       return;
   }
 }

@@ -82,6 +82,7 @@ constexpr Key topic_keys[] = {
     {"replication", T::integer, "", "Copies of each; by default 3, or the number of brokers if that is less.", "", 1, 15},
     {"assignment", T::assignment, nullptr, "Broker ids of each partition's replicas, the preferred leader first; by default the controller places them."},
     {"config", T::topic_config, nullptr, "Kafka configuration of the topic."},
+    {"ordered", T::flag, "false", "Its readers rely on the order of records: `harrow check` says where that does not hold."},
 };
 constexpr Key workload_keys[] = {
     {"producers", T::sections, nullptr, "Who writes; by default one producer with acks=all. An empty list means nobody.", "producer"},

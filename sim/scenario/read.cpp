@@ -180,6 +180,7 @@ std::optional<BoundScenario> Reader::read(Tree tree) {
   top.drop("extends");
   result.expanded = top.counted();
   result.warnings = std::move(warnings_);
+  result.lint = lint(result.scenario, places_, ordered_);
   return result;
 }
 
@@ -369,6 +370,8 @@ Tree Reader::read_topics(const Tree* tree, const Position& at) {
     topic.partitions = static_cast<std::int32_t>(bound["partitions"].number);
     topic.config = bound["config"].config;
     topic.assignment = bound["assignment"].lists;
+    if (bound["ordered"].number != 0) ordered_.insert(topic.name);
+    places_["topic " + topic.name] = item.at;
     if (!topic.assignment.empty() && !bound["partitions"].given) {
       topic.partitions = static_cast<std::int32_t>(topic.assignment.size());
       bound.fill("partitions", std::to_string(topic.partitions));

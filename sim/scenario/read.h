@@ -18,6 +18,7 @@ struct BoundScenario {
   Scenario scenario;
   Tree expanded;      // every default filled in, every draw made: reads back as the same scenario
   Problems warnings;  // what runs, but is probably not meant
+  Problems lint;      // and what only `check` says (lint.h)
 };
 /// Draws with this seed and binds. `path` names the scenario and is what its `file` says.
 std::optional<BoundScenario> bind_scenario(Tree tree, const std::string& path, std::uint64_t seed, Problems& problems);

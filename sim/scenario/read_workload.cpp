@@ -132,6 +132,7 @@ Tree Reader::read_producer(const Tree& tree, ProducerPlan& producer, bool& skipp
   }
   Bound bound(section_named("producer"), &given, tree.at, problems_);
   producer.name = bound["name"].text;
+  places_["producer " + producer.name] = tree.at;
   producer.count = static_cast<std::int32_t>(bound["count"].number);
   producer.racks = racks_of(bound["rack"], producer.count);
   if (!bound["topic"].given && !scenario_.topics.empty()) bound.fill("topic", scenario_.topics[0].name);
@@ -221,6 +222,7 @@ Tree Reader::read_consumer(const Tree& tree, ConsumerPlan& consumer) {
   consumer.racks = racks_of(bound["rack"], consumer.count);
   if (!bound["group"].given && !consumer.name.empty()) bound.fill("group", consumer.name);
   consumer.group = bound["group"].text;
+  places_["group " + consumer.group] = tree.at;
   std::vector<std::string> all;
   for (const TopicPlan& topic : scenario_.topics) all.push_back(topic.name);
   if (!bound["topics"].given && !all.empty()) bound.fill("topics", joined(all));

@@ -6,6 +6,7 @@
 
 #include "sim/scenario/bind.h"
 #include "sim/scenario/grammar.h"
+#include "sim/scenario/lint.h"
 #include "sim/scenario/read.h"
 
 namespace harrow::sim {
@@ -52,6 +53,8 @@ class Reader {
   Problems& problems_;
   Problems warnings_;
   Scenario scenario_;
+  Places places_;
+  std::set<std::string, std::less<>> ordered_;  // topics whose readers rely on order
   std::vector<std::string> broker_racks_;  // distinct, in order
   std::set<std::string, std::less<>> created_topics_;
 };

@@ -7,6 +7,7 @@
 #include "core/model/trace_payloads.h"
 #include "sim/check/judge.h"
 #include "sim/faults/injector.h"
+#include "sim/scenario/watched_run.h"
 #include "sim/trace/collector.h"
 #include "sim/trace/export_disks.h"
 
@@ -106,7 +107,9 @@ std::string describe(Cluster& cluster) {
 
 }  // namespace
 
-RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions& options) {
+RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions& options) { return run_watched(scenario, seed, options, {}); }
+
+RunResult run_watched(const Scenario& scenario, std::uint64_t seed, RunOptions& options, const RunWatch& watch) {
   const std::int64_t wall_start = options.wall_ns ? options.wall_ns() : 0;
 #ifdef HARROW_MUSEUM
   museum::armed = bug_of(options.bug);
@@ -175,6 +178,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
   if (options.on_subjects) options.on_subjects([&kernel](std::uint32_t subject) { return kernel.subject(subject); });
 
   Injector injector(cluster, scenario, seed, clients, admin, &observer);
+  if (watch.before_start) watch.before_start(cluster);
   cluster.start();
   bool topics_made = false;
   admin.create_topics(scenario.topics, [&] {
@@ -190,6 +194,7 @@ RunResult run_scenario(const Scenario& scenario, std::uint64_t seed, RunOptions&
   const auto drive = [&](std::int64_t until, std::string_view doing) {
     while (!interrupted && kernel.now_ns() < until) {
       kernel.run_until(std::min(until, kernel.now_ns() + slice_ns));
+      if (watch.between) watch.between(cluster);
       if (options.on_progress) {
         Progress progress{kernel.now_ns(), end_ns, static_cast<std::int64_t>(kernel.events()), collector.acked(), doing, kernel.hash()};
         interrupted = !options.on_progress(progress);

@@ -8,6 +8,7 @@
 
 #include "core/base/wide.h"
 #include "sim/scenario/units.h"
+#include "sim/workload/replay_columns.h"
 
 namespace harrow::sim {
 
@@ -314,6 +315,24 @@ tl::expected<ReplayFile, ReplayProblem> read_replay_text(std::string_view text, 
   auto read = json_lines ? read_json_lines(text, plan) : read_csv(text, plan);
   if (read && plan.loop && read->length_ns() <= 0) return problem(plan, 0, "cannot be looped: all its events are at one time");
   return read;
+}
+
+tl::expected<std::vector<std::string>, ReplayProblem> replay_columns(const std::string& path) {
+  ReplayPlan plan;
+  plan.file = path;
+  gzFile const file = gzopen(path.c_str(), "rb");
+  if (file == nullptr) return problem(plan, 0, "cannot be opened");
+  std::string text(1 << 16, '\0');
+  const int got = gzread(file, text.data(), static_cast<unsigned>(text.size()));
+  gzclose(file);
+  if (got <= 0) return problem(plan, 1, "is empty or damaged");
+  text.resize(static_cast<std::size_t>(got));
+  std::string_view line = std::string_view(text).substr(0, text.find('\n'));
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  std::vector<std::string> header;
+  if (line.find('{') == 0) return header;  // JSON lines name their members themselves
+  if (!split_csv(line, header)) return problem(plan, 1, "a quote that does not close in the header");
+  return header;
 }
 
 tl::expected<ReplayFile, ReplayProblem> read_replay_file(const ReplayPlan& plan) {

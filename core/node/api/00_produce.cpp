@@ -137,6 +137,8 @@ Task<wire::ProduceResponse> produce(const RequestContext& context, wire::Produce
   Broker& broker = context.broker();
   Host& host = context.host();
   co_await host.cpu.spend(Work::handler, record_count(request));
+  // Before anything is read: appends themselves never wait.
+  co_await host.disk.room(1);
   wire::ProduceResponse response;
   const MonoNs deadline = after_ms(host.clock.mono(), request.timeout_ms);
   const bool acks_known = request.acks >= -1 && request.acks <= 1;
