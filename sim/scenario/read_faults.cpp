@@ -1,5 +1,6 @@
 // Faults, random phases and checks.
 #include "core/base/result.h"
+#include "core/model/config_keys.h"
 #include "sim/scenario/reader.h"
 
 namespace harrow::sim {

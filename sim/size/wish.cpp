@@ -273,10 +273,15 @@ tl::expected<Wish, std::vector<std::string>> parse_wish(const WishOptions& optio
 
 namespace {
 
-std::string with_separators(std::string digits) {
-  const std::size_t point = digits.find('.');
-  for (auto at = static_cast<std::ptrdiff_t>(point == std::string::npos ? digits.size() : point) - 3; at > (digits[0] == '-' ? 1 : 0); at -= 3) digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
+std::string with_separators(const std::string& digits) {
+  const std::size_t point = std::min(digits.find('.'), digits.size());
+  const std::size_t first = !digits.empty() && digits[0] == '-' ? 1 : 0;
+  std::string text;
+  for (std::size_t i = 0; i < digits.size(); ++i) {
+    if (i > first && i < point && (point - i) % 3 == 0) text.push_back(',');
+    text.push_back(digits[i]);
+  }
+  return text;
 }
 
 std::string scaled_text(double value, std::string_view unit) {

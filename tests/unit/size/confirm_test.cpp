@@ -76,13 +76,13 @@ TEST(Confirm, ALoadBelowTheLimitsHoldsAndOneFarAboveDoesNot) {
 
 TEST(Traffic, AScenarioSaysWhatItNeeds) {
   sim::Problems problems;
-  const auto bound = sim::read_scenario_text(R"(harrow: 1
+  const auto bound = sim::read_scenario_text(R"yaml(harrow: 1
 topics: [{ name: orders, partitions: 6, config: { retention.ms: 2h } }]
 workload:
   producers: [{ name: shop, topic: orders, rate: 1000/s, size: 500B, keys: "zipf(1000, 0.9)" }]
   consumers: [{ name: one }, { name: two }]
 checks: [{ slo: { produce-p99: "< 250ms" } }]
-)", "a.yaml", 1, problems);
+)yaml", "a.yaml", 1, problems);
   ASSERT_TRUE(bound) << to_text(problems[0]);
   const auto wishes = wishes_of(bound->scenario);
   ASSERT_TRUE(wishes);
