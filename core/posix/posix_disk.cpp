@@ -36,21 +36,22 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   PosixFile(std::shared_ptr<OpenFiles> files, std::shared_ptr<FileRounds> rounds, Durability durability, std::shared_ptr<DiskFaults> faults, std::string path)
       : files_(std::move(files)), rounds_(std::move(rounds)), durability_(durability), faults_(std::move(faults)), path_(std::move(path)) {}
   ~PosixFile() override { files_->close(file_); }
-  bool open(std::string name, int flags) {
-    if (!files_->open(file_, std::move(name), flags)) return false;
-    struct stat found {};
-    CHECK_SAYING(::fstat(descriptor(), &found) == 0, "an open file has a size");
-    size_ = static_cast<std::uint64_t>(found.st_size);
-    return true;
-  }
+  bool open(std::string name, int flags) { return files_->open(file_, std::move(name), flags); }
 
   Result<bool> write(std::uint64_t at, const Bytes& bytes) override;
   Result<bool> truncate(std::uint64_t size) override {
     if (::ftruncate(descriptor(), static_cast<off_t>(size)) != 0) return io_failed(errno, "cannot be truncated");
     size_ = size;
+    writes_ = true;
     return true;
   }
-  std::uint64_t size() const override { return size_; }
+  /// A file has one handle that writes, which knows its size; others ask.
+  std::uint64_t size() const override {
+    if (writes_) return size_;
+    struct stat found {};
+    // A file that cannot be opened any more fails at the read or write that follows.
+    return ::fstat(descriptor(), &found) == 0 ? static_cast<std::uint64_t>(found.st_size) : size_;
+  }
   bool cached(std::uint64_t at, std::uint64_t size, Bytes& out) override {
     if (faults_->stalled() || faults_->fails(DiskFaults::Operation::read, path_)) return false;
     Result<Bytes> bytes = read_now(at, size);
@@ -94,7 +95,8 @@ class PosixFile final : public File, public std::enable_shared_from_this<PosixFi
   Durability durability_;
   std::shared_ptr<DiskFaults> faults_;
   std::string path_;
-  std::uint64_t size_ = 0;  // of a file that only this node changes
+  std::uint64_t size_ = 0;  // once this handle writes
+  bool writes_ = false;
   bool failed_ = false;
 };
 
@@ -103,6 +105,8 @@ Result<bool> PosixFile::write(std::uint64_t at, const Bytes& bytes) {
   if (faults_->strike(DiskFaults::Operation::write, path_)) return error(Code::io_error, "cannot be written");
   constexpr std::size_t most = 64;
   const std::uint64_t size_before = size();
+  size_ = size_before;
+  writes_ = true;
   const int file = descriptor();
   const std::span<const Slice> slices = bytes.slices();
   std::size_t first = 0;

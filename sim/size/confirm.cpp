@@ -193,7 +193,7 @@ std::string scenario_text(const Wish& wish, const Design& design, const Scale& s
       "    count: {:.0f}\n"
       "    racks: {}\n"
       "    hardware: {{ cores: {:.0f}, lanes: {:.0f}, memory: {}B, nic: {}bps, disk-bandwidth: {}B/s, disk-iops: {}, disk-capacity: {}B, disk-read: {}ns, disk-sync: {}ns }}\n"
-      "  config: {{ min.insync.replicas: {}, offsets.topic.num.partitions: {:.0f}, offsets.topic.replication.factor: {}, replica.fetch.max.bytes: {}, replica.fetch.response.max.bytes: {} }}\n"
+      "  config: {{ min.insync.replicas: {}, offsets.topic.num.partitions: {:.0f}, offsets.topic.replication.factor: {}, replica.fetch.max.bytes: {}, replica.fetch.response.max.bytes: {}, group.initial.rebalance.delay.ms: 0 }}\n"
       "  network: {{ bandwidth: 400Gbps }}\n",
       number_text(design.candidate.brokers), machine.name, number_text(multiple), racks_text(std::min(wish.zones, 3), false), scale.brokers, racks, std::max(machine.vcpu, 1.0), design.candidate.costs->lanes_of(machine),
       whole(std::max(machine.memory / per_byte, 1.0 * (1 << 20))), whole(machine.net * tcp_efficiency * 8 / per_byte), whole(storage.throughput / write_amplification / per_byte), std::max<std::int64_t>(whole(storage.iops / scale.thin), 1),

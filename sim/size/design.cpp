@@ -254,7 +254,7 @@ std::vector<std::string> other_rules(const Wish& wish, const Design* cheapest) {
   if (cheapest != nullptr && cheapest->candidate.machine->volume) {
     const Machine& machine = *cheapest->candidate.machine;
     const double most = aws_throughput(1, wish.replication, wish.egress, cheapest->candidate.storage.throughput, machine.disk, machine.net);
-    lines.push_back(fmt::format("AWS, Equation 1 at 80 %: {:.0f} brokers of {}", std::ceil(wish.ingress / (0.8 * most)), machine.name));
+    lines.push_back(fmt::format("AWS, Equation 1 at 80 %: {:.0f} brokers of {}", std::ceil(wish.ingress / (0.8 * most) / wish.zones) * wish.zones, machine.name));
   }
   return lines;
 }

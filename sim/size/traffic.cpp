@@ -118,8 +118,10 @@ WishOptions wishes_of(const Traffic& traffic) {
   WishOptions wishes;
   wishes.emplace_back("records", decimal(traffic.peak_rate, 6) + "/s");
   if (traffic.mean_bytes > 0) {
-    wishes.emplace_back("record", decimal(std::max(1.0, traffic.mean_bytes), 0) + "B");
-    wishes.emplace_back("mean", decimal(traffic.mean_rate * std::max(1.0, std::round(traffic.mean_bytes)), 6) + "B/s");
+    const double bytes = std::max(1.0, std::round(traffic.mean_bytes));
+    wishes.emplace_back("record", decimal(bytes, 0) + "B");
+    // As good as even traffic has no mean of its own: in the decimals it might stand above its peak.
+    if (traffic.mean_rate < traffic.peak_rate * 0.9999) wishes.emplace_back("mean", decimal(traffic.mean_rate * bytes, 6) + "B/s");
   }
   if (traffic.keys > 0) wishes.emplace_back("keys", traffic.key_alpha > 0.01 ? fmt::format("zipf({:.0f}, {:.4f})", traffic.keys, traffic.key_alpha) : fmt::format("uniform({:.0f})", traffic.keys));
   return wishes;

@@ -8,7 +8,7 @@ Task<wire::DescribeClusterResponse> describe_cluster(const RequestContext& conte
   co_await context.host().cpu.spend(Work::handler, 1);
   wire::DescribeClusterResponse response;
   const std::int8_t own_type = context.on_controller ? 2 : 1;
-  if (context.version >= 1 && request.endpoint_type != own_type) {
+  if (request.endpoint_type != own_type) {  // version 0 means brokers
     const bool known = request.endpoint_type == 1 || request.endpoint_type == 2;
     response.error_code = static_cast<std::int16_t>(known ? Code::mismatched_endpoint_type : Code::unsupported_endpoint_type);
     response.error_message = known ? "this listener is of the other type" : "there is no such type";

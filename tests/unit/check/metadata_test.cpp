@@ -248,7 +248,7 @@ TEST(Check, the_registry_has_each_invariant_once_and_can_switch_one_off) {
     EXPECT_FALSE(row.statement.empty());
     EXPECT_EQ(find_check(row.name), &row);
   }
-  EXPECT_EQ(ids.size(), 59u);
+  EXPECT_EQ(ids.size(), 60u);
   JudgeSetup setup = Rig::usual_setup();
   setup.checks.off = {"I6"};
   Rig rig(std::make_unique<View>(), setup);

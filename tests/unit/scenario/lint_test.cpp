@@ -19,7 +19,7 @@ std::string lint_of(const std::string& topic, const std::string& producer = "", 
 TEST(Lint, AnOrdinaryTopicIsFine) { EXPECT_EQ(lint_of("partitions: 6"), ""); }
 
 TEST(Lint, KeepingEverythingFillsDisks) {
-  EXPECT_EQ(lint_of("config: { retention.ms: -1 }", "rate: 1000/s, size: 1MiB"), "a.yaml:3:10: topic 'orders' has no retention limit, but disks are finite: at this rate after 17.5 min\n");
+  EXPECT_EQ(lint_of("partitions: 120, config: { retention.ms: -1 }", "rate: 1000/s, size: 1MiB"), "a.yaml:3:10: topic 'orders' has no retention limit, but disks are finite: at this rate after 17.5 min\n");
   EXPECT_EQ(lint_of("config: { retention.ms: -1, retention.bytes: 1GiB }"), "");
   EXPECT_EQ(lint_of("config: { retention.ms: -1, cleanup.policy: compact }"), "");
   EXPECT_NE(lint_of("partitions: 3", "", "[]", "{ config: { log.retention.ms: -1 } }"), "");

@@ -93,7 +93,7 @@ TEST(Model, SpaceIsRetentionAndTheSegmentsStillWritten) {
   const Design design = design_of(wish, machine_named("i3en.6xlarge"), costs(), 3);
   const double kept = 1.05 * wish.log_rate() * (86400 + 360);
   EXPECT_GT(design.demand.space, kept);
-  EXPECT_LE(design.demand.space, kept + design.candidate.partitions * 1073741824.0);
+  EXPECT_LE(design.demand.space, (kept + design.candidate.partitions * 1073741824.0) * 1.000001);
   wish.segment = 100 * mib;
   EXPECT_LT(design_of(wish, machine_named("i3en.6xlarge"), costs(), 3).demand.space, design.demand.space);
 }
@@ -111,10 +111,10 @@ TEST(Model, WaitingIsThatOfTheSimpleQueues) {
 TEST(Model, OtherPeoplesRulesGiveTheirPublishedAnswers) {
   EXPECT_EQ(google_vcpus(100 * mib, 200 * mib, 3, 0.5), 40);
   EXPECT_EQ(alibaba_brokers(100 * mib, 2, 3), 4);
-  // AWS: m5.xlarge, 250 MiB/s volumes, r 3, two groups: EBS at 144 MB/s binds, six brokers at 80 %.
-  const double six = aws_throughput(6, 3, 2, 250 * mib, 144e6, 1250e6 / 8);
-  EXPECT_LT(0.8 * aws_throughput(5, 3, 2, 250 * mib, 144e6, 1250e6 / 8), 100e6 * 1.048576);
-  EXPECT_GE(six, 1.0 * 100e6 * 1.048576);
+  // AWS: m5.xlarge (EBS 144 MB/s, 1.25 Gbit/s), 250 MiB/s volumes, r 3, two groups, at 80 %: as many as three zones share.
+  const auto at_80 = [](double brokers) { return 0.8 * aws_throughput(brokers, 3, 2, 250 * mib, 144e6, 1250e6 / 8); };
+  EXPECT_LT(at_80(3), 100 * mib);
+  EXPECT_GE(at_80(6), 100 * mib);
 }
 
 TEST(Model, AHotKeyMakesOnePartitionFull) {
