@@ -121,7 +121,7 @@ def main():
     if not options.quick:
         # A zone's loss at the peak: the recommended design keeps its objective, the next smaller one does not.
         (folder / "narrow.yaml").write_text(NARROW)
-        narrow = ["--ingress", "10MB/s", "--record", "1KiB", "--egress", "3x", "--retention", "1d", "--survive", "zone", "--slo", "produce-p99=100ms", "--hardware", "narrow.yaml", "--only", "--format", "json"]
+        narrow = ["--ingress", "10MB/s", "--record", "1KiB", "--egress", "3x", "--retention", "1d", "--survive", "zone", "--slo", "produce-p99=100ms", "--hardware", "narrow.yaml", "--only", "--confirm", "--format", "json"]
         code, text, errors = size(*narrow)
         design = json.loads(text)["designs"][0]
         expect(code == 0 and design["brokers"] == 6 and design["confirmed"]["held"], "six narrow machines are recommended and hold", text + errors)
@@ -136,7 +136,7 @@ def main():
         # What binds is what gives way when the simulated cluster is pushed past its knee.
         (folder / "slow.yaml").write_text(SLOW)
         for name, text_of, expected in (("narrow", NARROW, "net_out"), ("slow", SLOW, "disk_write")):
-            code, text, errors = size("--ingress", "10MB/s", "--record", "1KiB", "--egress", "3x", "--retention", "1d", "--survive", "none", "--replication", "3", "--hardware", f"{name}.yaml", "--only", "--format", "json")
+            code, text, errors = size("--ingress", "10MB/s", "--record", "1KiB", "--egress", "3x", "--retention", "1d", "--survive", "none", "--replication", "3", "--hardware", f"{name}.yaml", "--only", "--confirm", "--format", "json")
             design = json.loads(text)["designs"][0]
             confirmed = design["confirmed"]
             expect(design["estimate"]["knee_constraint"] == expected, f"{expected} is predicted to bind {name}", text)

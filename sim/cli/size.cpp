@@ -82,7 +82,7 @@ int size_command(const Command& command, const std::vector<std::string>& argumen
       "size", po::value<std::string>()->value_name("COLUMN"), "its column with the bytes")("speed", po::value<std::string>()->value_name("TIMES"), "as if it went so many times as fast: 100x")(
       "hardware", po::value<std::vector<std::string>>()->composing()->value_name("FILE"), "machines with prices, or processor costs, beside those that are built in")(
       "only", "just the machines of --hardware")("machine", po::value<std::string>()->value_name("NAME"), "this machine only")("brokers", po::value<std::string>()->value_name("N"), "with --machine: judge so many brokers")(
-      "costs", po::value<std::string>()->value_name("NAME"), "processor costs (harrow)")("equations", "do not simulate")("thorough", "five seeds, a finer knee, slow disk, rolling restart")(
+      "costs", po::value<std::string>()->value_name("NAME"), "processor costs (harrow)")("equations", "do not simulate (the default)")("confirm", "simulate the best design, too: still being tuned, see ROADMAP")("thorough", "five seeds, a finer knee, slow disk, rolling restart")(
       "seed", po::value<std::string>()->value_name("N"), "seed of the simulation (1)")("keep", po::value<std::string>()->value_name("FILE"), "write the simulated cluster as a scenario")("list", "show machines, costs and presets")(
       "format", po::value<std::string>()->value_name("FORMAT"), "text or json (text)");
   if (const auto done = options.parse(arguments)) return *done;
@@ -189,7 +189,7 @@ int size_command(const Command& command, const std::vector<std::string>& argumen
     if (!write_whole(file, size::scenario_text(*wish, design, scale, 1, 8, false, ""))) return explain(terminal, {file + ": cannot be written"});
     terminal.say("wrote " + file);
   }
-  if (options.has("equations")) return finish(nullptr, judged_holds ? exit_ok : exit_failed);
+  if (options.has("equations") || !(options.has("confirm") || options.has("thorough"))) return finish(nullptr, judged_holds ? exit_ok : exit_failed);
 
   watch_signals();
   size::ConfirmOptions confirm;

@@ -19,7 +19,9 @@ constexpr double tcp_efficiency = 0.95;    // as in the equations
 constexpr double write_amplification = 1.05;
 constexpr double settle_s = 3;             // elections, topics, groups, first connections
 constexpr double window_s = 3;
-constexpr double loss_at_s = 4, recover_s = 17, after_s = 4;  // a session of 9 s runs out, leaders move, buffers drain
+// A session of 9 s runs out and leaders move; what was sent to a machine without power is given up after request.timeout.ms
+// (30 s) and sent again, by clients and by groups in turn; buffers drain.
+constexpr double loss_at_s = 4, recover_s = 44, after_s = 4;
 constexpr double sent_least = 0.995;
 constexpr double behind_most = 0.005;
 constexpr double apart = 0.15;

@@ -23,7 +23,7 @@ for codec in none gzip snappy lz4 zstd; do
     client -P -K : -t "orders-$codec" -z "$codec" -H source=test -X batch.num.messages=500 -X enable.idempotence=true
 done
 kafka_class org.apache.kafka.tools.TopicCommand --bootstrap-server "$kafka_address" --create --topic profiles --partitions 1 --config cleanup.policy=compact >/dev/null
-seq 60000 | awk '{ print "key" $1 % 97 ":" ($1 % 7 == 3 ? "" : "value " $1 " of a record that is long enough to fill segments") }' |
+seq 240000 | awk '{ print "key" $1 % 97 ":" ($1 % 7 == 3 ? "" : "value " $1 " of a record that is long enough to fill segments") }' |
   client -P -K : -Z -t profiles -z lz4 -X batch.num.messages=100 -X enable.idempotence=true
 for _ in $(seq 120); do
   if grep -q '^profiles 0 [1-9]' "$work/kafka/data/cleaner-offset-checkpoint" 2>/dev/null; then break; fi
@@ -64,6 +64,9 @@ count=$(grep -c 'payload:' "$work/dumped")
 segments=$(find "$work/compacted" -path '*profiles-*' \( -name '*.log' -o -name '*index' \) -size +0 | sort | head -n 40)
 [ -n "$segments" ] || fail "the simulated cluster left no compacted segments"
 kafka_class org.apache.kafka.tools.DumpLogSegments --print-data-log --files "$(echo "$segments" | paste -sd,)" >"$work/dumped" 2>&1 || fail "dump-log: $(tail -n 5 "$work/dumped")"
+# A batch that only remembers its producer has no record: the tool looks for its largest time among none, and says -1.
+awk '/Found timestamp mismatch/ { held = $0; next } held != "" { if ($0 !~ /log timestamp: -1$/) print held; held = "" } { print }' "$work/dumped" >"$work/judged"
+mv "$work/judged" "$work/dumped"
 if grep -qiE 'exception|isvalid: false|mismatch|out of order' "$work/dumped"; then fail "dump-log found: $(grep -iE 'exception|isvalid: false|mismatch|out of order' "$work/dumped" | head -n 3)"; fi
 grep -q 'deleteHorizonMs: OptionalLong\[' "$work/dumped" || fail "dump-log saw no delete horizon"
 compacted=$(grep -c 'payload:' "$work/dumped")

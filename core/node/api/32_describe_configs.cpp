@@ -93,8 +93,14 @@ class Describer {
   }
 
   void describe_broker() {
-    for (const ConfigRow& row : config_rows())
-      if (row.scope != ConfigScope::topic && asked_for(row)) add(row, broker_.settings().shown(row.key), !row.dynamic, synonyms_of(broker_, row));
+    for (const ConfigRow& row : config_rows()) {
+      if (row.scope == ConfigScope::topic || !asked_for(row)) continue;
+      std::vector<Synonym_> synonyms = synonyms_of(broker_, row);
+      // A key that nothing sets is null, even where a coarser one (log.retention.hours) gives its value.
+      std::optional<std::string> value;
+      if (!synonyms.empty()) value = broker_.settings().shown(row.key);
+      add(row, std::move(value), !row.dynamic, std::move(synonyms));
+    }
   }
 
   /// The dynamic values of all brokers, and nothing else.
